@@ -1,0 +1,227 @@
+//! ARNs that are easily confused, each as a type of its own.
+
+use std::fmt;
+
+/// An Amazon Resource Name, split into its parts (IAM User Guide, "Amazon Resource Names").
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Arn {
+    whole: String,
+    partition_end: usize,
+    service_end: usize,
+    region_end: usize,
+    account_end: usize,
+}
+
+/// Text that is not an ARN of the kind that was expected.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("\"{found}\" is not {expected}")]
+pub struct ArnError {
+    /// What was found, cut to a readable length.
+    pub found: String,
+    /// What should have been there.
+    pub expected: &'static str,
+}
+
+impl ArnError {
+    fn new(found: &str, expected: &'static str) -> Self {
+        Self { found: found.chars().take(120).collect(), expected }
+    }
+}
+
+impl Arn {
+    /// Splits `arn:partition:service:region:account:resource`.
+    pub fn parse(text: &str) -> Result<Self, ArnError> {
+        let mut colons = text.match_indices(':').map(|(at, _)| at);
+        let bounds: Vec<usize> = colons.by_ref().take(5).collect();
+        match bounds[..] {
+            [prefix_end, partition_end, service_end, region_end, account_end]
+                if &text[..prefix_end] == "arn" && account_end + 1 < text.len() =>
+            {
+                Ok(Self { whole: text.to_owned(), partition_end, service_end, region_end, account_end })
+            }
+            _ => Err(ArnError::new(text, "an ARN (arn:partition:service:region:account:resource)")),
+        }
+    }
+
+    /// `aws`, `aws-cn`, `aws-us-gov`, …
+    #[must_use]
+    pub fn partition(&self) -> &str {
+        &self.whole["arn:".len()..self.partition_end]
+    }
+
+    /// The service's namespace, for example `ecs`.
+    #[must_use]
+    pub fn service(&self) -> &str {
+        &self.whole[self.partition_end + 1..self.service_end]
+    }
+
+    /// The region; empty for global resources.
+    #[must_use]
+    pub fn region(&self) -> &str {
+        &self.whole[self.service_end + 1..self.region_end]
+    }
+
+    /// The account id.
+    #[must_use]
+    pub fn account(&self) -> &str {
+        &self.whole[self.region_end + 1..self.account_end]
+    }
+
+    /// All that follows the account, for example `task/cluster/id`.
+    #[must_use]
+    pub fn resource(&self) -> &str {
+        &self.whole[self.account_end + 1..]
+    }
+
+    /// The whole text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.whole
+    }
+}
+
+macro_rules! typed_arn {
+    ($(#[$doc:meta])* $name:ident, $service:literal, $prefix:literal, $expected:literal) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq, Hash)]
+        pub struct $name(Arn);
+
+        impl $name {
+            /// Takes text that is an ARN of this kind.
+            pub fn parse(text: &str) -> Result<Self, ArnError> {
+                let arn = Arn::parse(text).map_err(|_| ArnError::new(text, $expected))?;
+                let named = arn.resource().strip_prefix($prefix).is_some_and(|name| !name.is_empty());
+                if arn.service() == $service && named {
+                    Ok(Self(arn))
+                } else {
+                    Err(ArnError::new(text, $expected))
+                }
+            }
+
+            /// Its parts.
+            #[must_use]
+            pub fn arn(&self) -> &Arn {
+                &self.0
+            }
+
+            /// The whole text.
+            #[must_use]
+            pub fn as_str(&self) -> &str {
+                self.0.as_str()
+            }
+
+            fn path(&self) -> &str {
+                &self.0.resource()[$prefix.len()..]
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(self.as_str())
+            }
+        }
+    };
+}
+
+typed_arn!(
+    /// An ECS cluster.
+    ClusterArn, "ecs", "cluster/", "the ARN of an ECS cluster"
+);
+typed_arn!(
+    /// An ECS service. Old, short ARNs lack the cluster (ECS Developer Guide, "ARNs and IDs").
+    ServiceArn, "ecs", "service/", "the ARN of an ECS service"
+);
+typed_arn!(
+    /// An ECS task. Old, short ARNs lack the cluster.
+    TaskArn, "ecs", "task/", "the ARN of an ECS task"
+);
+typed_arn!(
+    /// A revision of a task definition: `family:revision`.
+    TaskDefinitionArn, "ecs", "task-definition/", "the ARN of an ECS task definition"
+);
+typed_arn!(
+    /// A CloudWatch alarm.
+    AlarmArn, "cloudwatch", "alarm:", "the ARN of a CloudWatch alarm"
+);
+
+fn last_segment(path: &str) -> &str {
+    path.rsplit('/').next().unwrap_or(path)
+}
+
+fn first_of_two(path: &str) -> Option<&str> {
+    path.split_once('/').map(|(cluster, _)| cluster)
+}
+
+impl ClusterArn {
+    /// The cluster's name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.path()
+    }
+}
+
+impl ServiceArn {
+    /// The service's name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        last_segment(self.path())
+    }
+
+    /// The cluster's name, where the ARN carries it.
+    #[must_use]
+    pub fn cluster_name(&self) -> Option<&str> {
+        first_of_two(self.path())
+    }
+}
+
+impl TaskArn {
+    /// The task's id.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        last_segment(self.path())
+    }
+}
+
+impl TaskDefinitionArn {
+    /// `family:revision`, as people write it.
+    #[must_use]
+    pub fn revision(&self) -> &str {
+        self.path()
+    }
+}
+
+impl AlarmArn {
+    /// The alarm's name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.path()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_come_out_of_new_and_old_arns() {
+        let service = ServiceArn::parse("arn:aws:ecs:eu-west-1:123456789012:service/dbward/server").unwrap();
+        assert_eq!((service.name(), service.cluster_name()), ("server", Some("dbward")));
+        let old = ServiceArn::parse("arn:aws-cn:ecs:cn-north-1:123456789012:service/server").unwrap();
+        assert_eq!((old.name(), old.cluster_name()), ("server", None));
+        assert_eq!(old.arn().partition(), "aws-cn");
+        let task = TaskArn::parse("arn:aws:ecs:eu-west-1:123456789012:task/dbward/8f1c").unwrap();
+        assert_eq!((task.id(), task.arn().region(), task.arn().account()), ("8f1c", "eu-west-1", "123456789012"));
+        let alarm = AlarmArn::parse("arn:aws:cloudwatch:eu-west-1:123456789012:alarm:a:b c").unwrap();
+        assert_eq!(alarm.name(), "a:b c");
+    }
+
+    #[test]
+    fn what_is_not_that_arn_is_refused_with_its_text() {
+        for text in
+            ["", "arn:aws:ecs", "arn:aws:ecs:r:a:service/", "arn:aws:ecs:r:a:task/c/1", "x:aws:ecs:r:a:service/c/s"]
+        {
+            let error = ServiceArn::parse(text).unwrap_err();
+            assert_eq!(error.to_string(), format!("\"{text}\" is not the ARN of an ECS service"));
+        }
+    }
+}
