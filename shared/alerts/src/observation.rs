@@ -1,0 +1,47 @@
+//! What another function of Watchkeeper observed.
+
+use watchkeeper_events::{Observation, ObservedState};
+use watchkeeper_stops::Severity;
+
+use crate::alert::{Alert, AlertKey, Facts, Kind};
+use crate::moment;
+
+/// The alert for an observation.
+#[must_use]
+pub fn observation(observation: &Observation) -> Alert {
+    let (kind, severity) = match observation.state {
+        ObservedState::Resolved => (Kind::Resolved, Severity::Info),
+        ObservedState::Opened => (Kind::Trouble, severity(&observation.severity)),
+    };
+    let facts = Facts::default()
+        .with("About", Some(observation.subject.as_str()))
+        .with("Cause", Some(observation.cause.as_str()))
+        .with("Detail", observation.detail.as_deref())
+        .with("At", observation.at.map(moment::utc))
+        .with("Seen by", Some(observation.from.as_str()));
+    Alert {
+        key: AlertKey {
+            subject: format!("observation#{}", observation.subject),
+            occurrence: format!("{}#{}", observation.cause, observation.id),
+        },
+        kind,
+        severity,
+        cause: observation.cause.clone(),
+        about: observation.subject.clone(),
+        cluster: None,
+        summary: observation.summary.clone(),
+        facts: facts.done(),
+        next_step: observation.next.clone(),
+        links: Vec::new(),
+    }
+}
+
+/// A word not known here counts as an error: better loud than lost.
+fn severity(word: &str) -> Severity {
+    match word {
+        "critical" => Severity::Critical,
+        "warning" => Severity::Warning,
+        "info" => Severity::Info,
+        _ => Severity::Error,
+    }
+}

@@ -1,0 +1,118 @@
+//! What ops read, for each cause; and what holds for any text.
+
+use proptest::prelude::*;
+use serde_json::{Value, json};
+use watchkeeper_alerts::{Alert, body, subject};
+use watchkeeper_events::{Event, QueueMessage};
+use watchkeeper_stops::{Verdict, judge};
+
+fn sample(name: &str) -> Value {
+    let path = format!("{}/../events/tests/samples/{name}.json", env!("CARGO_MANIFEST_DIR"));
+    serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
+}
+
+fn crash(event: &Value) -> Alert {
+    let Event::Task(task) = Event::parse(event).unwrap() else { panic!("not a task") };
+    let Verdict::Crashed(crash) = judge(&task) else { panic!("not a crash") };
+    watchkeeper_alerts::crash(&task, &crash)
+}
+
+fn mail(alert: &Alert) -> String {
+    format!("Subject: {}\n\n{}", subject(alert), body(alert, false))
+}
+
+#[test]
+fn crashes() {
+    for name in [
+        "task-stopped-exit-0",
+        "task-stopped-exit-1",
+        "task-stopped-out-of-memory",
+        "task-stopped-elb-health",
+        "task-failed-to-start-image",
+        "task-failed-to-start-secret",
+    ] {
+        insta::assert_snapshot!(name, mail(&crash(&sample(name))));
+    }
+}
+
+#[test]
+fn a_repeat_says_so_under_the_same_id() {
+    let alert = crash(&sample("task-stopped-exit-1"));
+    let (first, again) = (body(&alert, false), body(&alert, true));
+    assert!(again.starts_with(&first) && again.contains("may be a repeat"), "{again}");
+}
+
+#[test]
+fn services_and_alarms() {
+    let Event::Deployment(mut deployment) = Event::parse(&sample("deployment-failed")).unwrap() else { panic!() };
+    insta::assert_snapshot!("deployment-failed", mail(&watchkeeper_alerts::deployment_failed(&deployment)));
+    deployment.reason =
+        Some("ECS deployment circuit breaker: rolling back to deploymentId ecs-svc/4982310487120031841.".to_owned());
+    insta::assert_snapshot!("deployment-rollback", mail(&watchkeeper_alerts::rollback(&deployment)));
+    let Event::ServiceAction(action) = Event::parse(&sample("service-action-start-impaired")).unwrap() else {
+        panic!()
+    };
+    insta::assert_snapshot!("service-action", mail(&watchkeeper_alerts::service_action(&action)));
+    let Event::Alarm(alarm) = Event::parse(&sample("alarm-unhealthy-hosts")).unwrap() else { panic!() };
+    insta::assert_snapshot!("alarm", mail(&watchkeeper_alerts::alarm(&alarm)));
+    insta::assert_snapshot!("alarm-ok", mail(&watchkeeper_alerts::alarm_ok(&alarm)));
+}
+
+#[test]
+fn an_observation() {
+    let message = json!({
+        "watchkeeper": "observation", "id": "o-1", "from": "config-sync", "subject": "secret formae-config",
+        "cause": "login-failed", "state": "opened", "severity": "critical", "summary": "the new credential does not log in",
+        "detail": "FATAL: password authentication failed for user \"formae\"", "next": "Check the database.",
+        "at": "2026-11-20T10:00:00Z"
+    });
+    let QueueMessage::Observation(observation) = QueueMessage::parse(&message.to_string()).unwrap() else { panic!() };
+    insta::assert_snapshot!("observation", mail(&watchkeeper_alerts::observation(&observation)));
+}
+
+#[test]
+fn a_failed_deployment_is_one_occurrence_under_either_detail_type() {
+    let deployment = sample("deployment-failed");
+    let mut action = deployment.clone();
+    action["detail-type"] = json!("ECS Service Action");
+    let Event::Deployment(deployment) = Event::parse(&deployment).unwrap() else { panic!() };
+    let Event::ServiceAction(action) = Event::parse(&action).unwrap() else { panic!() };
+    let keys =
+        (watchkeeper_alerts::deployment_failed(&deployment).key, watchkeeper_alerts::service_action(&action).key);
+    assert_eq!(keys.0, keys.1);
+}
+
+#[test]
+fn control_characters_line_breaks_and_emoji_in_a_reason() {
+    let mut event = sample("task-stopped-exit-1");
+    event["detail"]["containers"][0]["reason"] = json!("boom\r\nSubject: you won\u{0}\u{1b}[31m 🔥 \u{202E}dlrow");
+    event["detail"]["containers"][0]["name"] = json!("agént\n🔥");
+    let alert = crash(&event);
+    let text = body(&alert, false);
+    assert!(text.contains("boom Subject: you won [31m 🔥 dlrow"), "{text}");
+    assert_eq!(subject(&alert), "CRASH agent: container \"ag?nt ?\" exited with code 1 [dbward]");
+}
+
+#[test]
+fn what_is_too_long_is_cut_and_said() {
+    let mut event = sample("task-stopped-exit-1");
+    event["detail"]["stoppedReason"] = json!("🔥".repeat(60_000));
+    let text = body(&crash(&event), false);
+    assert!(text.len() < 10_000 && text.contains("[cut: 236000 more bytes]"), "{} bytes", text.len());
+}
+
+proptest! {
+    #[test]
+    fn any_reason_and_name_make_a_subject_and_body_that_sns_takes(reason in any::<String>(), name in "\\PC{1,300}", group in any::<String>()) {
+        let mut event = sample("task-stopped-exit-1");
+        event["detail"]["stoppedReason"] = json!(reason);
+        event["detail"]["containers"][0]["name"] = json!(name);
+        event["detail"]["group"] = json!(format!("service:{group}"));
+        let alert = crash(&event);
+        let subject = subject(&alert);
+        prop_assert!(subject.len() < 100 && subject.bytes().all(|byte| (0x20..0x7f).contains(&byte)), "{subject:?}");
+        let text = body(&alert, true);
+        prop_assert!(text.len() < 100_000);
+        prop_assert!(text.chars().all(|c| c == '\n' || !c.is_control()));
+    }
+}
