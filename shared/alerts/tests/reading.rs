@@ -1,5 +1,7 @@
 //! What ops read, for each cause; and what holds for any text.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking, also in its own functions")]
+
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use watchkeeper_alerts::{Alert, body, subject};

@@ -1,5 +1,7 @@
 //! What is parsed in spite of everything, and what is refused with which words.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking, also in its own functions")]
+
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use watchkeeper_events::{ActionLevel, AlarmState, DeploymentOutcome, Event, QueueMessage, StopCode, TaskStatus};

@@ -1,5 +1,7 @@
 //! The verdict on every kind of stop, by tables and properties.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking, also in its own functions")]
+
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use watchkeeper_events::{Event, TaskStateChange};

@@ -1,0 +1,38 @@
+//! A call to AWS that failed, in words for the log.
+
+use aws_sdk_sns::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+
+/// Why one message could not be dealt with now; it is tried again.
+#[derive(Debug, thiserror::Error)]
+pub enum Trouble {
+    /// AWS refused, or was not reached.
+    #[error("{doing}: {why}")]
+    Call {
+        /// What was being done.
+        doing: &'static str,
+        /// AWS's own error code and words.
+        why: String,
+    },
+    /// Another invocation has the same alert in hand.
+    #[error("another invocation is sending this alert; looking again once its time has run out")]
+    InFlight,
+    /// The invocation's time ends too soon to begin.
+    #[error("no time left in this invocation")]
+    NoTime,
+}
+
+impl Trouble {
+    /// Of an SDK error.
+    pub(crate) fn call<E, R>(doing: &'static str, error: &SdkError<E, R>) -> Self
+    where
+        E: std::error::Error + ProvideErrorMetadata + 'static,
+        R: std::fmt::Debug,
+    {
+        let why = match (error.code(), error.message()) {
+            (Some(code), Some(message)) => format!("{code}: {message}"),
+            (Some(code), None) => code.to_owned(),
+            _ => DisplayErrorContext(error).to_string(),
+        };
+        Self::Call { doing, why }
+    }
+}

@@ -1,0 +1,156 @@
+//! The ledger of alerts: the intent is written before Publish, the success after.
+//!
+//! An item per alert, `pk` what it is about and `sk` what happened to it, so that the same thing alerts
+//! once. Between intent and success the alert belongs to one invocation until that one's time runs out;
+//! then whoever finds the intent sends it again, under the same id. A kill may repeat an alert; it never
+//! loses one.
+
+use aws_sdk_dynamodb::operation::put_item::PutItemError;
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure};
+use time::{Duration, OffsetDateTime};
+use watchkeeper_alerts::AlertKey;
+use watchkeeper_events::{ServiceArn, TaskDefinitionArn};
+
+use crate::clients::Clients;
+use crate::error::Trouble;
+
+/// The version of the items' layout.
+const SCHEMA: u32 = 1;
+/// How long an alert is remembered, so that late duplicates stay silent.
+const ALERT_LIFE: Duration = Duration::days(30);
+/// How long a steady revision is remembered; ECS repeats steady-state events every few hours.
+const STEADY_LIFE: Duration = Duration::days(400);
+
+/// Whether an alert is ours to send.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Claim {
+    /// Nobody has sent it yet.
+    Ours,
+    /// It was cut off once between intent and success: ours to send again.
+    OursAgain,
+    /// Another invocation is sending it just now.
+    InFlight,
+    /// It was sent.
+    Sent,
+}
+
+/// The ledger.
+pub trait Ledger {
+    /// Writes the intent, held until `until`.
+    fn claim(
+        &self,
+        key: &AlertKey,
+        now: OffsetDateTime,
+        until: OffsetDateTime,
+    ) -> impl Future<Output = Result<Claim, Trouble>> + Send;
+
+    /// Writes the success.
+    fn record(
+        &self,
+        key: &AlertKey,
+        message_id: &str,
+        now: OffsetDateTime,
+    ) -> impl Future<Output = Result<(), Trouble>> + Send;
+
+    /// Remembers the revision that a service was seen steady on at `seen_at`; an older sight changes nothing.
+    fn remember_steady(
+        &self,
+        service: &ServiceArn,
+        revision: &TaskDefinitionArn,
+        seen_at: OffsetDateTime,
+    ) -> impl Future<Output = Result<(), Trouble>> + Send;
+}
+
+impl Ledger for Clients {
+    async fn claim(&self, key: &AlertKey, now: OffsetDateTime, until: OffsetDateTime) -> Result<Claim, Trouble> {
+        let answer = self
+            .dynamodb
+            .put_item()
+            .table_name(&self.table)
+            .item("pk", text(&key.subject))
+            .item("sk", text(&format!("alert#{}", key.occurrence)))
+            .item("schema", number(&SCHEMA))
+            .item("expires_at", number(&(now + ALERT_LIFE).unix_timestamp()))
+            .item("state", text("intended"))
+            .item("alert_id", text(&key.alert_id()))
+            .item("intended_at", number(&milliseconds(now)))
+            .item("held_until", number(&milliseconds(until)))
+            .condition_expression("attribute_not_exists(pk) OR (#state = :intended AND held_until < :now)")
+            .expression_attribute_names("#state", "state")
+            .expression_attribute_values(":intended", text("intended"))
+            .expression_attribute_values(":now", number(&milliseconds(now)))
+            .return_values(ReturnValue::AllOld)
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+            .send()
+            .await;
+        match answer {
+            Ok(answer) if answer.attributes().is_some_and(|old| !old.is_empty()) => Ok(Claim::OursAgain),
+            Ok(_) => Ok(Claim::Ours),
+            Err(error) => match error.as_service_error() {
+                Some(PutItemError::ConditionalCheckFailedException(found)) => {
+                    let state = found.item().and_then(|item| item.get("state")).and_then(|state| state.as_s().ok());
+                    Ok(if state.is_some_and(|state| state == "sent") { Claim::Sent } else { Claim::InFlight })
+                }
+                _ => Err(Trouble::call("writing the intent to alert", &error)),
+            },
+        }
+    }
+
+    async fn record(&self, key: &AlertKey, message_id: &str, now: OffsetDateTime) -> Result<(), Trouble> {
+        self.dynamodb
+            .update_item()
+            .table_name(&self.table)
+            .key("pk", text(&key.subject))
+            .key("sk", text(&format!("alert#{}", key.occurrence)))
+            .update_expression("SET #state = :sent, message_id = :message, sent_at = :now")
+            .expression_attribute_names("#state", "state")
+            .expression_attribute_values(":sent", text("sent"))
+            .expression_attribute_values(":message", text(message_id))
+            .expression_attribute_values(":now", number(&milliseconds(now)))
+            .send()
+            .await
+            .map(drop)
+            .map_err(|error| Trouble::call("recording that the alert was sent", &error))
+    }
+
+    async fn remember_steady(
+        &self,
+        service: &ServiceArn,
+        revision: &TaskDefinitionArn,
+        seen_at: OffsetDateTime,
+    ) -> Result<(), Trouble> {
+        let answer = self
+            .dynamodb
+            .put_item()
+            .table_name(&self.table)
+            .item("pk", text(&format!("service#{service}")))
+            .item("sk", text("steady-revision"))
+            .item("schema", number(&SCHEMA))
+            .item("expires_at", number(&(seen_at + STEADY_LIFE).unix_timestamp()))
+            .item("revision", text(revision.as_str()))
+            .item("seen_at", number(&milliseconds(seen_at)))
+            .condition_expression("attribute_not_exists(pk) OR seen_at < :seen_at")
+            .expression_attribute_values(":seen_at", number(&milliseconds(seen_at)))
+            .send()
+            .await;
+        match answer {
+            Ok(_) => Ok(()),
+            Err(error) if error.as_service_error().is_some_and(PutItemError::is_conditional_check_failed_exception) => {
+                Ok(())
+            }
+            Err(error) => Err(Trouble::call("remembering a steady revision", &error)),
+        }
+    }
+}
+
+fn text(value: &str) -> AttributeValue {
+    AttributeValue::S(value.to_owned())
+}
+
+fn number(value: &impl ToString) -> AttributeValue {
+    AttributeValue::N(value.to_string())
+}
+
+fn milliseconds(instant: OffsetDateTime) -> i128 {
+    instant.unix_timestamp_nanos() / 1_000_000
+}

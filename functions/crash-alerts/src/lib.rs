@@ -1,0 +1,141 @@
+//! crash-alerts: the messages of its queue become at most one SNS alert each.
+//!
+//! [`plan`] decides; this file reads the batch, does what the plan says and reports which messages must
+//! come again.
+
+mod alarms;
+mod clients;
+mod dead_letters;
+mod error;
+mod ledger;
+mod metric;
+mod pacer;
+pub mod plan;
+mod services;
+mod settings;
+mod topic;
+
+use std::time::{Duration, SystemTime};
+
+use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent, SqsMessage};
+use lambda_runtime::tracing::{error, info, warn};
+use time::OffsetDateTime;
+use watchkeeper_alerts::{Alert, body, subject};
+use watchkeeper_events::{QueueMessage, ServiceArn};
+
+pub use alarms::{ALERT_TAG, Alarms};
+pub use clients::Clients;
+pub use dead_letters::DeadLetters;
+pub use error::Trouble;
+pub use ledger::{Claim, Ledger};
+pub use pacer::{BETWEEN_PUBLISHES, Pacer};
+use plan::{Observed, Plan};
+pub use services::Services;
+pub use settings::{AlarmChoice, MissingSetting, Settings};
+pub use topic::{Subscriptions, Topic};
+
+/// What must be left of an invocation's time to begin another message.
+const TIME_FOR_ONE: Duration = Duration::from_secs(5);
+
+/// The function: its settings and what it talks to.
+#[derive(Debug)]
+pub struct Function<A> {
+    aws: A,
+    settings: Settings,
+    pacer: Pacer,
+}
+
+impl<A: Ledger + Topic + DeadLetters + Services + Alarms> Function<A> {
+    /// A function that talks to `aws`.
+    pub fn new(aws: A, settings: Settings) -> Self {
+        Self { aws, settings, pacer: Pacer::default() }
+    }
+
+    /// Deals with a batch until `deadline`; answers with the messages that must come again.
+    pub async fn batch(&self, batch: SqsEvent, deadline: SystemTime) -> SqsBatchResponse {
+        let mut response = SqsBatchResponse::default();
+        for message in &batch.records {
+            let message_id = message.message_id.as_deref().unwrap_or_default();
+            if let Err(trouble) = self.message(message, message_id, deadline).await {
+                warn!(message_id, %trouble, "this message must come again");
+                let mut failure = BatchItemFailure::default();
+                message_id.clone_into(&mut failure.item_identifier);
+                response.batch_item_failures.push(failure);
+            }
+        }
+        response
+    }
+
+    async fn message(&self, message: &SqsMessage, message_id: &str, deadline: SystemTime) -> Result<(), Trouble> {
+        if SystemTime::now() + TIME_FOR_ONE > deadline {
+            return Err(Trouble::NoTime);
+        }
+        let body = message.body.as_deref().unwrap_or_default();
+        let parsed = match QueueMessage::parse(body) {
+            Ok(parsed) => parsed,
+            Err(reason) => {
+                let reason = reason.to_string();
+                error!(message_id, reason, "a message that cannot be understood goes to the dead-letter queue");
+                return self.aws.put(body, &reason, message_id).await;
+            }
+        };
+        let alarms = &self.settings.alarms;
+        let alarm_is_tagged = match plan::alarm_to_look_up(&parsed, alarms) {
+            Some(alarm) => self.aws.is_tagged(alarm).await?,
+            None => false,
+        };
+        let observed = Observed { now: OffsetDateTime::now_utc(), sent_at: sent_at(message), alarm_is_tagged };
+        match plan::plan(&parsed, alarms, observed) {
+            Plan::Alert(alert) => self.alert(&alert, deadline).await,
+            Plan::RememberSteadyRevision(service) => self.remember_steady(&service).await,
+            Plan::CheckSubscriptions => self.check_subscriptions().await,
+            Plan::Nothing(why) => {
+                info!(message_id, why, "nothing to tell");
+                Ok(())
+            }
+        }
+    }
+
+    async fn alert(&self, alert: &Alert, deadline: SystemTime) -> Result<(), Trouble> {
+        let alert_id = alert.key.alert_id();
+        let claim = self.aws.claim(&alert.key, OffsetDateTime::now_utc(), deadline.into()).await?;
+        let repeat = match claim {
+            Claim::Ours => false,
+            Claim::OursAgain => true,
+            Claim::InFlight => return Err(Trouble::InFlight),
+            Claim::Sent => {
+                info!(alert_id, "already told");
+                return Ok(());
+            }
+        };
+        self.pacer.turn().await;
+        let sns_id = self.aws.publish(&subject(alert), &body(alert, repeat)).await?;
+        self.aws.record(&alert.key, &sns_id, OffsetDateTime::now_utc()).await?;
+        info!(alert_id, sns_id, cause = alert.cause, repeat, "told ops");
+        Ok(())
+    }
+
+    async fn remember_steady(&self, service: &ServiceArn) -> Result<(), Trouble> {
+        let seen_at = OffsetDateTime::now_utc();
+        if let Some(revision) = self.aws.steady_revision(service).await? {
+            self.aws.remember_steady(service, &revision, seen_at).await?;
+            info!(%service, %revision, "steady");
+        }
+        Ok(())
+    }
+
+    async fn check_subscriptions(&self) -> Result<(), Trouble> {
+        let unheard = self.aws.subscriptions().await?.unheard();
+        if unheard > 0 {
+            // On its own line, as CloudWatch wants it; the tracing layer would wrap it.
+            println!("{}", metric::unconfirmed_subscriptions(&self.settings.stack, unheard, OffsetDateTime::now_utc()));
+        }
+        Ok(())
+    }
+}
+
+/// When SQS took the message (SQS Developer Guide, `SentTimestamp`, milliseconds since 1970).
+fn sent_at(message: &SqsMessage) -> Option<OffsetDateTime> {
+    let milliseconds: i128 = message.attributes.get("SentTimestamp")?.parse().ok()?;
+    OffsetDateTime::from_unix_timestamp_nanos(milliseconds.checked_mul(1_000_000)?).ok()
+}
