@@ -1,0 +1,189 @@
+//! The front door: the one endpoint that functions and the `aws` CLI are given.
+//!
+//! It forwards every call to ministack untouched (calls of functions are signed, so a changed byte would be a refused call),
+//! records it, lets tests step in, and puts the sandbox's own ECS into ECS's answers.
+
+pub mod call;
+pub(crate) mod error;
+mod forward;
+mod intervention;
+pub(crate) mod permission;
+mod record;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::response::Response;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+
+pub use call::{Call, Outcome};
+pub use intervention::{Hook, Intervention};
+
+use crate::ecs::Ecs;
+use call::Incoming;
+use forward::{Answer, Upstream};
+use intervention::Interventions;
+use permission::Permissions;
+use record::Record;
+
+/// A CloudFormation template or function code in one request; ministack's own limit is not lower.
+const LARGEST_BODY: usize = 128 * 1024 * 1024;
+
+/// The front door of one sandbox.
+pub struct Door {
+    endpoint: String,
+    shared: Arc<Shared>,
+    server: JoinHandle<()>,
+}
+
+struct Shared {
+    upstream: Upstream,
+    permissions: Permissions,
+    record: Record,
+    interventions: Interventions,
+    ecs: Ecs,
+}
+
+impl Door {
+    /// Serves on `listener`, forwarding to ministack at `upstream`.
+    pub(crate) fn open(
+        listener: TcpListener,
+        upstream: SocketAddr,
+        permissions: Permissions,
+        ecs: Ecs,
+    ) -> anyhow::Result<Self> {
+        let endpoint = format!("http://{}", listener.local_addr().context("reading the front door's port")?);
+        let shared = Arc::new(Shared {
+            upstream: Upstream::new(upstream),
+            permissions,
+            record: Record::default(),
+            interventions: Interventions::default(),
+            ecs,
+        });
+        let router = Router::new().fallback(pass).with_state(Arc::clone(&shared));
+        let server = tokio::spawn(async move {
+            // Ends with the sandbox; a listener on loopback does not fail by itself.
+            let _ = axum::serve(listener, router).await;
+        });
+        Ok(Self { endpoint, shared, server })
+    }
+
+    /// `http://127.0.0.1:PORT`.
+    pub fn endpoint(&self) -> &str {
+        &self.endpoint
+    }
+
+    /// How many calls were recorded so far: the index of the next one.
+    pub fn call_count(&self) -> usize {
+        self.shared.record.count()
+    }
+
+    /// The calls from `index` on, in the order in which they came in.
+    pub fn calls_since(&self, index: usize) -> Vec<Call> {
+        self.shared.record.since(index)
+    }
+
+    /// The calls from `index` on that `filter` takes.
+    pub fn calls_where(&self, index: usize, filter: impl Fn(&Call) -> bool) -> Vec<Call> {
+        self.calls_since(index).into_iter().filter(filter).collect()
+    }
+
+    /// Waits until a call from `index` on satisfies `wanted`, and returns it.
+    pub async fn wait_for_call(
+        &self,
+        index: usize,
+        within: Duration,
+        wanted: impl Fn(&Call) -> bool,
+    ) -> anyhow::Result<Call> {
+        self.shared.record.wait_for(index, within, wanted).await
+    }
+
+    /// From now on asks `hook` about every call; the last one set counts.
+    pub fn on_call(&self, hook: Hook) {
+        self.shared.interventions.set(Some(hook));
+    }
+
+    /// Calls pass again as if there had never been a hook. Those held stay held.
+    pub fn clear_hook(&self) {
+        self.shared.interventions.set(None);
+    }
+
+    /// Gives the calls that are held their answers.
+    pub fn release_held(&self) {
+        self.shared.interventions.release();
+    }
+
+    pub(crate) fn close(&self) {
+        self.server.abort();
+    }
+}
+
+impl Drop for Door {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+async fn pass(State(shared): State<Arc<Shared>>, request: Request) -> Response {
+    // In a task of its own: a caller that hangs up must not cut off a call that ministack is already working on, nor leave
+    // it out of the record.
+    let call = tokio::spawn(async move { shared.handle(request).await });
+    match call.await {
+        Ok(response) => response,
+        Err(error) => forward::bad_gateway(&format!("the front door failed: {error}")).into_response(),
+    }
+}
+
+impl Shared {
+    async fn handle(&self, request: Request) -> Response {
+        let (parts, body) = request.into_parts();
+        let body = match axum::body::to_bytes(body, LARGEST_BODY).await {
+            Ok(body) => body,
+            Err(error) => return forward::bad_gateway(&format!("reading the request: {error}")).into_response(),
+        };
+        let incoming = Incoming::classify(&parts, &body);
+        let call = self.record.begin(&incoming);
+        let intervention = self.interventions.ask(&call);
+
+        let answer = if let Intervention::Fail { status, code, message } = &intervention {
+            error::answer(incoming.protocol, *status, code, message)
+        } else {
+            let answer = self.upstream.forward(&parts, body.clone()).await;
+            let answer = self.permissions.reconsider(&incoming, &parts, &body, answer, &self.upstream).await;
+            match &incoming.ecs_action {
+                Some(action) => self.ecs_answer(action, &body, answer).await,
+                None => answer,
+            }
+        };
+        let held = matches!(intervention, Intervention::Hold);
+        let generation = self.interventions.generation();
+        self.record.end(call.index, &answer, held);
+        if held {
+            generation.released().await;
+        }
+        answer.into_response()
+    }
+
+    /// ministack checks the caller's permissions and keeps the store; what it says about tasks is replaced by our own.
+    async fn ecs_answer(&self, action: &str, body: &[u8], stored: Answer) -> Answer {
+        let request = serde_json::from_slice(body).unwrap_or(serde_json::Value::Null);
+        let (status, body) = self.ecs.answer(action, &request, stored.status, stored.json()).await;
+        Answer::json_body(status, &body)
+    }
+}
+
+impl Answer {
+    fn into_response(self) -> Response {
+        let status = self.status();
+        let mut response = Response::new(Body::from(self.body));
+        *response.status_mut() = status;
+        *response.headers_mut() = self.headers;
+        response
+    }
+}

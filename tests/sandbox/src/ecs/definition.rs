@@ -1,0 +1,142 @@
+//! A revision of a task definition, as far as the sandbox runs it.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+/// How long a container may take to end after SIGTERM ("stopTimeout" in the task definition parameters).
+const DEFAULT_STOP_TIMEOUT: u64 = 30;
+
+/// Parameters of a container that would change how it runs and that the sandbox does not act on.
+const NOT_MODELLED: [&str; 3] = ["secrets", "dependsOn", "healthCheck"];
+
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Definition {
+    pub(crate) arn: String,
+    pub(crate) family: String,
+    pub(crate) cpu: String,
+    pub(crate) memory: String,
+    pub(crate) containers: Vec<ContainerDefinition>,
+    /// What it asks for beyond what is run, named for the reader.
+    pub(crate) not_modelled: Vec<String>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct ContainerDefinition {
+    pub(crate) name: String,
+    pub(crate) image: String,
+    pub(crate) essential: bool,
+    pub(crate) environment: Vec<(String, String)>,
+    pub(crate) entry_point: Vec<String>,
+    pub(crate) command: Vec<String>,
+    pub(crate) stop_timeout: Duration,
+    pub(crate) cpu: String,
+}
+
+impl Definition {
+    /// Reads the `taskDefinition` of `DescribeTaskDefinition`; `None` when it is none.
+    pub(crate) fn read(definition: &Value) -> Option<Self> {
+        let arn = definition["taskDefinitionArn"].as_str()?;
+        let text = |name: &str, default: &str| definition[name].as_str().unwrap_or(default).to_owned();
+        let containers = definition["containerDefinitions"].as_array()?;
+        let not_modelled = containers.iter().flat_map(|container| {
+            let asked = NOT_MODELLED.into_iter().filter(|name| match &container[name] {
+                Value::Null => false,
+                Value::Array(items) => !items.is_empty(),
+                _ => true,
+            });
+            asked
+                .map(move |name| format!("{arn}: container {}: {name}", container["name"].as_str().unwrap_or_default()))
+        });
+        Some(Self {
+            arn: arn.to_owned(),
+            family: text("family", ""),
+            // Fargate's smallest size, for definitions without one.
+            cpu: text("cpu", "256"),
+            memory: text("memory", "512"),
+            containers: containers.iter().map(ContainerDefinition::read).collect::<Option<_>>()?,
+            not_modelled: not_modelled.collect(),
+        })
+    }
+}
+
+impl ContainerDefinition {
+    fn read(container: &Value) -> Option<Self> {
+        Some(Self {
+            name: container["name"].as_str()?.to_owned(),
+            image: container["image"].as_str()?.to_owned(),
+            essential: container["essential"].as_bool().unwrap_or(true),
+            environment: pairs(&container["environment"]),
+            entry_point: words(&container["entryPoint"]),
+            command: words(&container["command"]),
+            stop_timeout: Duration::from_secs(container["stopTimeout"].as_u64().unwrap_or(DEFAULT_STOP_TIMEOUT)),
+            cpu: container["cpu"].as_u64().unwrap_or(0).to_string(),
+        })
+    }
+
+    /// With what a `RunTask` overrides for it (`overrides.containerOverrides`).
+    pub(crate) fn overridden(&self, overrides: &Value) -> Self {
+        let mut container = self.clone();
+        let all = overrides["containerOverrides"].as_array().into_iter().flatten();
+        for over in all.filter(|over| over["name"] == self.name.as_str()) {
+            for (name, value) in pairs(&over["environment"]) {
+                container.environment.retain(|(other, _)| *other != name);
+                container.environment.push((name, value));
+            }
+            if over["command"].is_array() {
+                container.command = words(&over["command"]);
+            }
+        }
+        container
+    }
+}
+
+fn words(value: &Value) -> Vec<String> {
+    value.as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
+}
+
+fn pairs(value: &Value) -> Vec<(String, String)> {
+    let pair = |pair: &Value| Some((pair["name"].as_str()?.to_owned(), pair["value"].as_str()?.to_owned()));
+    value.as_array().into_iter().flatten().filter_map(pair).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_definition_is_read_with_its_defaults() {
+        let definition = Definition::read(&json!({
+            "taskDefinitionArn": "arn:aws:ecs:eu-west-1:1:task-definition/agent:3", "family": "agent",
+            "containerDefinitions": [
+                { "name": "agent", "image": "agent:1", "environment": [{ "name": "PORT", "value": "1" }], "stopTimeout": 2 },
+                { "name": "side", "image": "side:1", "essential": false, "secrets": [{ "name": "S", "valueFrom": "a" }] },
+            ],
+        }))
+        .unwrap();
+        assert_eq!((definition.cpu.as_str(), definition.memory.as_str()), ("256", "512"));
+        let [agent, side] = &definition.containers[..] else { panic!("two containers") };
+        assert!(agent.essential && !side.essential);
+        assert_eq!((agent.stop_timeout.as_secs(), side.stop_timeout.as_secs()), (2, 30));
+        assert_eq!(
+            definition.not_modelled,
+            ["arn:aws:ecs:eu-west-1:1:task-definition/agent:3: container side: secrets"]
+        );
+    }
+
+    #[test]
+    fn overrides_replace_values_and_the_command() {
+        let container = ContainerDefinition::read(&json!({
+            "name": "agent", "image": "agent:1", "command": ["a"], "environment": [{ "name": "PORT", "value": "1" }],
+        }))
+        .unwrap();
+        let overridden = container.overridden(&json!({ "containerOverrides": [
+            { "name": "agent", "command": ["b"], "environment": [{ "name": "PORT", "value": "2" }] },
+            { "name": "other", "command": ["c"] },
+        ] }));
+        assert_eq!(overridden.command, ["b"]);
+        assert_eq!(overridden.environment, [("PORT".to_owned(), "2".to_owned())]);
+    }
+}

@@ -1,0 +1,160 @@
+//! A service: what ECS makes of what ministack stores about it.
+
+use std::time::Instant;
+
+use time::OffsetDateTime;
+
+use super::store::Stored;
+
+/// How many of a service's messages `DescribeServices` gives (its API reference: the last 100).
+const MESSAGES: usize = 100;
+
+/// A service.
+#[derive(Clone, Debug)]
+pub struct Service {
+    /// As ministack stores it.
+    pub stored: Stored,
+    /// `ACTIVE`, `DRAINING` or `INACTIVE`.
+    pub status: ServiceStatus,
+    /// The PRIMARY one first, then those it replaces.
+    pub deployments: Vec<Deployment>,
+    /// The newest first.
+    pub messages: Vec<Message>,
+    /// Tasks whose last status is RUNNING.
+    pub running: u32,
+    /// Tasks on their way to RUNNING.
+    pub pending: u32,
+    /// Starts in a row that never reached RUNNING.
+    pub failed_starts: u32,
+    pub(crate) next_start: Option<Instant>,
+    pub(crate) steady: bool,
+}
+
+/// Where a service is in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ServiceStatus {
+    /// It keeps its tasks.
+    Active,
+    /// It was deleted and its tasks are ending.
+    Draining,
+    /// It was deleted.
+    Inactive,
+}
+
+impl ServiceStatus {
+    /// As the API writes it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Active => "ACTIVE",
+            Self::Draining => "DRAINING",
+            Self::Inactive => "INACTIVE",
+        }
+    }
+}
+
+/// A deployment of a service.
+#[derive(Clone, Debug)]
+pub struct Deployment {
+    /// `ecs-svc/` and a number.
+    pub id: String,
+    /// The id that ministack gave it.
+    pub(crate) stored_id: String,
+    /// The revision it brings.
+    pub definition_arn: String,
+    /// `COMPLETED` once its tasks run and the others' are gone.
+    pub completed: bool,
+    /// Its tasks that failed to start or ended by themselves.
+    pub failed_tasks: u32,
+    /// When it began.
+    pub created: OffsetDateTime,
+    /// When it last changed.
+    pub updated: OffsetDateTime,
+}
+
+/// A line of a service's event log.
+#[derive(Clone, Debug)]
+pub struct Message {
+    /// A UUID.
+    pub id: String,
+    /// When.
+    pub at: OffsetDateTime,
+    /// ECS's words.
+    pub text: String,
+}
+
+impl Deployment {
+    pub(crate) fn new(stored: &Stored) -> Self {
+        let now = crate::clock::now();
+        Self {
+            id: deployment_id(&stored.primary),
+            stored_id: stored.primary.clone(),
+            definition_arn: stored.definition_arn.clone(),
+            completed: false,
+            failed_tasks: 0,
+            created: now,
+            updated: now,
+        }
+    }
+}
+
+/// ministack's ids are `ecs-svc/` and hexadecimal digits; on ECS they are up to 19 decimal ones.
+fn deployment_id(stored: &str) -> String {
+    let digits = stored.rsplit('/').next().unwrap_or(stored);
+    let number = u128::from_str_radix(digits, 16).unwrap_or_default() % 10_u128.pow(19);
+    format!("ecs-svc/{number:019}")
+}
+
+impl Service {
+    pub(crate) fn new(stored: Stored) -> Self {
+        Self {
+            stored,
+            status: ServiceStatus::Active,
+            deployments: Vec::new(),
+            messages: Vec::new(),
+            running: 0,
+            pending: 0,
+            failed_starts: 0,
+            next_start: None,
+            steady: false,
+        }
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.stored.name
+    }
+
+    /// The name of its cluster.
+    pub fn cluster(&self) -> &str {
+        self.stored.cluster_arn.rsplit('/').next().unwrap_or(&self.stored.cluster_arn)
+    }
+
+    /// Whether it has what it wants: one deployment, completed, and all tasks running.
+    pub fn is_steady(&self) -> bool {
+        self.steady
+    }
+
+    /// The deployment that brings what is wanted.
+    pub fn primary(&self) -> Option<&Deployment> {
+        self.deployments.first()
+    }
+
+    pub(crate) fn say(&mut self, text: String) {
+        self.messages.insert(0, Message { id: crate::ids::uuid(), at: crate::clock::now(), text });
+        self.messages.truncate(MESSAGES);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn deployment_ids_are_decimal_and_follow_the_store() {
+        let (one, two) = (
+            super::deployment_id("ecs-svc/0a1b2c3d4e5f60718293"),
+            super::deployment_id("ecs-svc/0a1b2c3d4e5f60718294"),
+        );
+        assert_ne!(one, two);
+        let digits = one.strip_prefix("ecs-svc/").unwrap();
+        assert!(digits.len() == 19 && digits.bytes().all(|digit| digit.is_ascii_digit()), "{one}");
+    }
+}

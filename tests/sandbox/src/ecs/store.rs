@@ -1,0 +1,127 @@
+//! What ministack stores about services: written by its CloudFormation or by calls through the front door.
+
+use anyhow::Context;
+use serde_json::{Value, json};
+
+use crate::aws::Aws;
+
+/// `DescribeServices` takes ten at a time.
+const SERVICES_AT_ONCE: usize = 10;
+
+/// A service as stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stored {
+    /// Its ARN.
+    pub arn: String,
+    /// Its name.
+    pub name: String,
+    /// The ARN of its cluster.
+    pub cluster_arn: String,
+    /// How many tasks it wants.
+    pub desired: u32,
+    /// Percent of the wanted tasks that must stay healthy.
+    pub minimum_healthy_percent: u32,
+    /// Percent of the wanted tasks that may be there at once.
+    pub maximum_percent: u32,
+    /// The ARN of the wanted revision.
+    pub definition_arn: String,
+    /// ministack's id of the PRIMARY deployment: a new one is a new deployment.
+    pub primary: String,
+    /// The subnets of its tasks.
+    pub subnets: Vec<String>,
+    /// Set when it asks for a capacity provider.
+    pub capacity_provider: Option<String>,
+    /// Whether its tasks allow ECS Exec.
+    pub execute_command: bool,
+    /// What the sandbox cannot run of it.
+    pub not_modelled: Option<String>,
+}
+
+/// Reads the services and task definitions behind the front door.
+#[derive(Clone)]
+pub(crate) struct Store {
+    aws: Aws,
+}
+
+impl Store {
+    pub(crate) fn new(aws: Aws) -> Self {
+        Self { aws }
+    }
+
+    /// All active services of all clusters.
+    pub(crate) async fn services(&self) -> anyhow::Result<Vec<Stored>> {
+        let mut services = Vec::new();
+        let clusters = self.call("ListClusters", &json!({})).await?;
+        for cluster in texts(&clusters["clusterArns"]) {
+            let arns = self.call("ListServices", &json!({ "cluster": cluster })).await?;
+            for some in texts(&arns["serviceArns"]).chunks(SERVICES_AT_ONCE) {
+                let request = json!({ "cluster": cluster, "services": some });
+                let answer = self.call("DescribeServices", &request).await?;
+                let described = answer["services"].as_array().into_iter().flatten();
+                services.extend(described.filter(|service| service["status"] == "ACTIVE").filter_map(Stored::read));
+            }
+        }
+        Ok(services)
+    }
+
+    /// A task definition, as `DescribeTaskDefinition` gives it.
+    pub(crate) async fn task_definition(&self, name: &str) -> anyhow::Result<Value> {
+        let mut answer = self.call("DescribeTaskDefinition", &json!({ "taskDefinition": name })).await?;
+        Ok(answer["taskDefinition"].take())
+    }
+
+    async fn call(&self, action: &str, request: &Value) -> anyhow::Result<Value> {
+        let operation = format!("AmazonEC2ContainerServiceV20141113.{action}");
+        self.aws.json("ecs", &operation, request).await.with_context(|| format!("asking ministack's store: {action}"))
+    }
+}
+
+impl Stored {
+    /// `None` when it lacks what every service has; ministack stores none such.
+    pub(crate) fn read(service: &Value) -> Option<Self> {
+        let text = |value: &Value| value.as_str().map(str::to_owned);
+        let number =
+            |value: &Value, default: u32| value.as_u64().and_then(|n| u32::try_from(n).ok()).unwrap_or(default);
+        let configuration = &service["deploymentConfiguration"];
+        let primary = service["deployments"].as_array()?.iter().find(|deployment| deployment["status"] == "PRIMARY")?;
+        let network = &service["networkConfiguration"]["awsvpcConfiguration"];
+        Some(Self {
+            arn: text(&service["serviceArn"])?,
+            name: text(&service["serviceName"])?,
+            cluster_arn: text(&service["clusterArn"])?,
+            desired: number(&service["desiredCount"], 0),
+            // The defaults of DeploymentConfiguration for the REPLICA scheduler (its API reference).
+            minimum_healthy_percent: number(&configuration["minimumHealthyPercent"], 100),
+            maximum_percent: number(&configuration["maximumPercent"], 200),
+            definition_arn: text(&service["taskDefinition"])?,
+            primary: text(&primary["id"])?,
+            subnets: texts(&network["subnets"]),
+            capacity_provider: text(&service["capacityProviderStrategy"][0]["capacityProvider"]),
+            execute_command: service["enableExecuteCommand"].as_bool().unwrap_or(false),
+            not_modelled: not_modelled(service),
+        })
+    }
+}
+
+/// What a service may ask for that the sandbox cannot run.
+fn not_modelled(service: &Value) -> Option<String> {
+    let controller = service["deploymentController"]["type"].as_str().unwrap_or("ECS");
+    let strategy = service["deploymentConfiguration"]["strategy"].as_str().unwrap_or("ROLLING");
+    let scheduling = service["schedulingStrategy"].as_str().unwrap_or("REPLICA");
+    let launch_type = service["launchType"].as_str();
+    if controller != "ECS" {
+        Some(format!("the deployment controller {controller}"))
+    } else if strategy != "ROLLING" {
+        Some(format!("the deployment strategy {strategy}"))
+    } else if scheduling != "REPLICA" {
+        Some(format!("the scheduling strategy {scheduling}"))
+    } else {
+        launch_type
+            .filter(|launch_type| *launch_type != "FARGATE")
+            .map(|launch_type| format!("the launch type {launch_type} (say FARGATE)"))
+    }
+}
+
+fn texts(value: &Value) -> Vec<String> {
+    value.as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
+}

@@ -1,0 +1,144 @@
+//! What the sandbox's ECS knows: tasks and services, and the one way in which they change.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{Notify, watch};
+
+use super::events;
+use super::render::{self, View};
+use super::service::Service;
+use super::task::{Container, Status, Stop, StopCode, Task};
+use crate::bus::Bus;
+use crate::child::Child;
+use crate::clock;
+use crate::model::Model;
+
+/// All tasks and services. Whatever changes a task goes through [`World::change`], which counts the change and tells of it.
+pub(crate) struct World {
+    /// The oldest first.
+    pub(crate) tasks: Vec<Task>,
+    /// By ARN.
+    pub(crate) services: BTreeMap<String, Service>,
+    /// What wakes the one who leads a task through its life, when it was told to stop.
+    orders: HashMap<String, Arc<Notify>>,
+    /// The processes of containers, by task id and container name.
+    pub(crate) processes: HashMap<(String, String), Child>,
+    bus: Bus,
+    model: Arc<Model>,
+    changed: watch::Sender<()>,
+}
+
+impl World {
+    pub(crate) fn new(bus: Bus, model: Arc<Model>, changed: watch::Sender<()>) -> Self {
+        Self {
+            tasks: Vec::new(),
+            services: BTreeMap::new(),
+            orders: HashMap::new(),
+            processes: HashMap::new(),
+            bus,
+            model,
+            changed,
+        }
+    }
+
+    pub(crate) fn task(&self, id: &str) -> Option<&Task> {
+        self.tasks.iter().find(|task| task.id == id)
+    }
+
+    /// The tasks of a service, the oldest first.
+    pub(crate) fn tasks_of<'a>(&'a self, service: &'a Service) -> impl Iterator<Item = &'a Task> {
+        self.tasks
+            .iter()
+            .filter(|task| task.cluster_arn == service.stored.cluster_arn && task.service() == Some(service.name()))
+    }
+
+    /// The tasks of a cluster that are RUNNING, and those on their way there.
+    pub(crate) fn counts_of(&self, cluster_arn: &str) -> (usize, usize) {
+        let own = || self.tasks.iter().filter(|task| task.cluster_arn == cluster_arn);
+        (
+            own().filter(|task| task.status == Status::Running).count(),
+            own().filter(|task| task.status < Status::Running).count(),
+        )
+    }
+
+    /// Adds a task; its first event is that it exists.
+    pub(crate) fn add(&mut self, task: Task) -> Arc<Notify> {
+        let order = Arc::new(Notify::new());
+        self.orders.insert(task.id.clone(), Arc::clone(&order));
+        self.tell_of(&task);
+        self.tasks.push(task);
+        self.tell();
+        order
+    }
+
+    /// Changes a task: its version rises and an event tells of it.
+    pub(crate) fn change(&mut self, id: &str, change: impl FnOnce(&mut Task)) {
+        let Some(index) = self.tasks.iter().position(|task| task.id == id) else { return };
+        let task = &mut self.tasks[index];
+        change(task);
+        task.version += 1;
+        task.times.updated = clock::now();
+        let task = task.clone();
+        self.tell_of(&task);
+        if task.status == Status::Stopped {
+            self.orders.remove(id);
+        }
+        self.tell();
+    }
+
+    /// Changes a task as part of a larger change that is told of in a moment.
+    pub(crate) fn quietly(&mut self, id: &str, change: impl FnOnce(&mut Task)) {
+        if let Some(task) = self.tasks.iter_mut().find(|task| task.id == id) {
+            change(task);
+        }
+    }
+
+    /// Changes a container of a task, in the same way.
+    pub(crate) fn change_container(&mut self, id: &str, name: &str, change: impl FnOnce(&mut Container)) {
+        self.change(id, |task| {
+            if let Some(container) = task.containers.iter_mut().find(|container| container.name == name) {
+                change(container);
+            }
+        });
+    }
+
+    /// Tells a task to stop, once: the first reason is the one that counts.
+    pub(crate) fn order_stop(&mut self, id: &str, code: StopCode, reason: &str) {
+        if self.task(id).is_none_or(|task| task.stop.is_some()) {
+            return;
+        }
+        self.change(id, |task| {
+            task.stop = Some(Stop { code, reason: reason.to_owned() });
+            task.times.stopping = Some(clock::now());
+        });
+        if let Some(order) = self.orders.get(id) {
+            order.notify_one();
+        }
+    }
+
+    /// Forgets tasks that stopped longer than `after` ago.
+    pub(crate) fn forget_stopped(&mut self, after: Duration) {
+        let now = clock::now();
+        self.tasks.retain(|task| task.times.stopped.is_none_or(|stopped| now - stopped < after));
+    }
+
+    pub(crate) fn emit(&self, event: serde_json::Value) {
+        self.bus.emit(event);
+    }
+
+    pub(crate) fn bus(&self) -> &Bus {
+        &self.bus
+    }
+
+    /// Wakes whoever waits for a condition.
+    pub(crate) fn tell(&self) {
+        self.changed.send_replace(());
+    }
+
+    fn tell_of(&self, task: &Task) {
+        self.model.check_task_event(&render::task(task, View::Event));
+        self.bus.emit(events::task_changed(&self.bus, task));
+    }
+}

@@ -1,0 +1,141 @@
+//! The local AWS: ministack behind a front door of ours, with ECS tasks as real processes and their events.
+//!
+//! [`Sandbox::start`] brings everything up on loopback, [`Sandbox::stop`] (or dropping it, or killing the process) takes
+//! everything down again.
+
+pub mod aws;
+pub mod bus;
+mod child;
+mod clock;
+pub mod door;
+pub mod ecs;
+mod ids;
+pub mod inbox;
+mod ministack;
+mod model;
+mod options;
+pub mod play;
+pub mod stack;
+pub mod stage;
+pub mod timeline;
+mod tools;
+mod watchdog;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::Context;
+use tokio::net::TcpListener;
+
+pub use aws::{Aws, AwsError};
+pub use bus::Bus;
+pub use door::{Call, Door, Hook, Intervention};
+pub use ecs::{Ecs, Pace};
+pub use options::Options;
+
+use door::permission::Permissions;
+use ministack::Ministack;
+use model::Model;
+use tools::Tools;
+
+/// A running local AWS.
+pub struct Sandbox {
+    options: Options,
+    aws: Aws,
+    aws_cli: PathBuf,
+    door: Door,
+    bus: Bus,
+    ecs: Ecs,
+    model: Arc<Model>,
+    ministack: Ministack,
+}
+
+impl Sandbox {
+    /// Provisions the tools if need be, then starts ministack, the front door and ECS. `progress` is told what happens.
+    pub async fn start(options: Options, progress: impl Fn(&str)) -> anyhow::Result<Self> {
+        std::fs::create_dir_all(&options.scratch)
+            .with_context(|| format!("making the run's folder {}", options.scratch.display()))?;
+        let tools = Tools::provision(&progress).await?;
+        let model = Arc::new(Model::load(tools.ecs_model())?);
+
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.context("finding a port for the front door")?;
+        let endpoint = format!("http://{}", listener.local_addr().context("reading the front door's port")?);
+        progress("starting ministack");
+        let ministack = Ministack::start(&tools, &options, &endpoint).await?;
+
+        let behind = format!("http://{}", ministack.address());
+        let direct = |caller: &str| Aws::new(&behind, &options.region, caller);
+        let bus = Bus::start(direct("eventbridge"), Aws::new(&endpoint, &options.region, "eventbridge"), &options);
+        let ecs = Ecs::start(direct("ecs"), bus.clone(), Arc::clone(&model), &options)?;
+        let permissions = Permissions::new(direct("front-door"), &options.region, &options.account);
+        let door = Door::open(listener, ministack.address(), permissions, ecs.clone())?;
+        let aws_cli = tools.write_aws_cli(&options, &endpoint)?;
+        progress(&format!("the local AWS answers at {endpoint}"));
+
+        let aws = Aws::new(&endpoint, &options.region, "root");
+        Ok(Self { options, aws, aws_cli, door, bus, ecs, model, ministack })
+    }
+
+    /// The front door: `http://127.0.0.1:PORT`.
+    pub fn endpoint(&self) -> &str {
+        self.door.endpoint()
+    }
+
+    /// A root client through the front door.
+    pub fn aws(&self) -> &Aws {
+        &self.aws
+    }
+
+    /// The front door's record of calls, and the hook into them.
+    pub fn door(&self) -> &Door {
+        &self.door
+    }
+
+    /// The event bus: what was emitted, and delivery by hand.
+    pub fn bus(&self) -> &Bus {
+        &self.bus
+    }
+
+    /// ECS: its tasks, services and their processes.
+    pub fn ecs(&self) -> &Ecs {
+        &self.ecs
+    }
+
+    /// A script that runs the `aws` CLI against this sandbox.
+    pub fn aws_cli(&self) -> &Path {
+        &self.aws_cli
+    }
+
+    /// What it was started with.
+    pub fn options(&self) -> &Options {
+        &self.options
+    }
+
+    /// Where our ECS answers and events broke botocore's service model; must be empty at the end of a story.
+    pub fn model_faults(&self) -> Vec<String> {
+        self.model.faults()
+    }
+
+    /// Takes everything down: tasks, ministack and its functions, the front door.
+    pub async fn stop(self) -> anyhow::Result<()> {
+        self.end();
+        self.ecs.ended().await;
+        self.ministack.ended().await;
+        Ok(())
+    }
+
+    fn end(&self) {
+        self.ecs.end();
+        self.ministack.end();
+        self.door.close();
+        self.bus.close();
+        // Left behind it would do no harm: it only names an endpoint that is gone.
+        let _ = std::fs::remove_file(&self.aws_cli);
+    }
+}
+
+impl Drop for Sandbox {
+    fn drop(&mut self) {
+        self.end();
+    }
+}

@@ -1,0 +1,79 @@
+//! `cargo sandbox`: the local AWS with Watchkeeper in it, a play that shows what it does, and then an
+//! endpoint to try things with until Ctrl-C.
+
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::Parser;
+use sandbox::stage::Stage;
+use sandbox::timeline::Timeline;
+use sandbox::{Options, play};
+use tokio::signal::unix::{SignalKind, signal};
+
+/// Watchkeeper in a local AWS: starts, plays, stays up until Ctrl-C.
+#[derive(Parser)]
+#[command(name = "cargo sandbox")]
+struct Arguments {
+    /// End after the play, with an exit status that says whether every act went well
+    #[arg(long)]
+    once: bool,
+    /// Do not play; just start and stay up
+    #[arg(long, conflicts_with = "once")]
+    no_play: bool,
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    match run(&arguments).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("\ncargo sandbox failed: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    let mut interrupt = signal(SignalKind::interrupt()).context("listening for Ctrl-C")?;
+    let mut terminate = signal(SignalKind::terminate()).context("listening for SIGTERM")?;
+    tokio::select! {
+        result = show(arguments) => result,
+        _ = interrupt.recv() => { println!("\nCtrl-C: everything is stopped"); Ok(()) }
+        _ = terminate.recv() => Ok(()),
+    }
+}
+
+async fn show(arguments: &Arguments) -> anyhow::Result<()> {
+    let timeline = Timeline::begin();
+    timeline.heading("Getting ready");
+    let stage = Stage::set(Options::default(), |text| timeline.act(text)).await?;
+    if !arguments.no_play {
+        let outcome = play::play(&stage, &timeline).await;
+        if let Err(error) = outcome {
+            let scratch = stage.sandbox.options().scratch.display().to_string();
+            stage.sandbox.stop().await?;
+            return Err(error.context(format!("the play went wrong; logs are in {scratch}")));
+        }
+    }
+    if !arguments.once {
+        timeline.heading("It stays up until Ctrl-C. Try, from another terminal:");
+        let aws = stage.sandbox.aws_cli().display();
+        println!("    {aws} ecs list-tasks --cluster demo");
+        println!("    {aws} ecs update-service --cluster demo --service agent --desired-count 3");
+        println!("    {aws} logs tail {}", stage.stack.output("CrashAlertsLogGroupName")?);
+        println!("It runs the aws CLI against {}, with test credentials.", stage.sandbox.endpoint());
+        print_mail(&stage).await;
+    }
+    let Stage { sandbox, .. } = stage;
+    sandbox.stop().await
+}
+
+/// Prints each further alert as it arrives, for as long as the inbox is read.
+async fn print_mail(stage: &Stage) {
+    let mut seen = stage.inbox.mails().len();
+    while let Ok(mail) = stage.inbox.next(seen).await {
+        seen += 1;
+        println!("\nops get: {}\n\n{}", mail.subject, mail.text);
+    }
+}

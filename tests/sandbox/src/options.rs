@@ -1,0 +1,54 @@
+//! What a sandbox is started with.
+
+use std::path::{Path, PathBuf};
+
+use crate::ecs::Pace;
+
+/// How to start a sandbox. `Options::default()` is right for a test; a story sets `scratch` to a folder of its own.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// This run's folder: logs of ministack and of containers, ministack's home.
+    pub scratch: PathBuf,
+    /// The region that everything is in.
+    pub region: String,
+    /// The account that everything is in.
+    pub account: String,
+    /// The map from container images to local programs.
+    pub images: PathBuf,
+    /// Where `{bin}` in the map of images points to: the folder of the workspace's own binaries.
+    pub binaries: PathBuf,
+    /// How quickly ECS goes about things.
+    pub pace: Pace,
+    /// More environment for ministack (and so for functions), beyond what the sandbox sets.
+    pub environment: Vec<(String, String)>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            scratch: sandbox_folder().join("runs").join(crate::ids::hex32()),
+            region: "eu-west-1".to_owned(),
+            account: "123456789012".to_owned(),
+            images: Path::new(env!("CARGO_MANIFEST_DIR")).join("images.toml"),
+            binaries: binaries(),
+            pace: Pace::default(),
+            environment: Vec::new(),
+        }
+    }
+}
+
+/// `target/sandbox` of the workspace.
+pub(crate) fn sandbox_folder() -> PathBuf {
+    // Cargo's own variable decides where `target` is, if it is set.
+    match std::env::var_os("CARGO_TARGET_DIR") {
+        Some(target) => PathBuf::from(target).join("sandbox"),
+        None => Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/sandbox"),
+    }
+}
+
+/// The folder of the running program; for a test, which cargo puts into `deps/`, the folder above.
+fn binaries() -> PathBuf {
+    let program = std::env::current_exe().unwrap_or_default();
+    let folder = program.parent().unwrap_or(Path::new("."));
+    if folder.ends_with("deps") { folder.parent().unwrap_or(folder).to_owned() } else { folder.to_owned() }
+}

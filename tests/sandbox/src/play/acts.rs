@@ -1,0 +1,186 @@
+//! The acts, in order.
+
+use std::process::Command;
+use std::time::Instant;
+
+use anyhow::{Context, ensure};
+use serde_json::{Value, json};
+
+use super::agents::{BAD_IMAGE, CLUSTER, IMAGE, SERVICE};
+use super::{Play, short};
+use crate::stage::PATIENCE;
+
+impl Play<'_> {
+    pub(super) async fn healthy_service(&self) -> anyhow::Result<()> {
+        let (begin, mails) = (Instant::now(), self.mails());
+        self.timeline.act(&format!("a service {CLUSTER}/{SERVICE} with two tasks is created"));
+        self.stage.ecs("CreateCluster", json!({"clusterName": CLUSTER})).await?;
+        let revision = self.register("agent", IMAGE).await?;
+        self.create_service(SERVICE, &revision, 2).await?;
+        for task in self.steady(2).await? {
+            let address = task.address().context("a running task has no address")?;
+            let health = reqwest::get(format!("http://{address}:8080/health")).await.context("asking for health")?;
+            let status = health.status();
+            self.timeline.saw(&format!("task {} runs at {address}, /health says {status}", short(&task.arn)));
+        }
+        let service = format!("service#arn:aws:ecs:eu-west-1:123456789012:service/{CLUSTER}/{SERVICE}");
+        let steady = |item: &Value| item["revision"]["S"].as_str() == Some(revision.as_str());
+        self.stage.wait_for_item(&service, "steady-revision", steady).await?;
+        self.stage.stays_silent(mails).await?;
+        let took = begin.elapsed().as_secs_f64();
+        self.timeline
+            .saw(&format!("steady after {took:.2} s; its revision is remembered, and nobody was told anything"));
+        Ok(())
+    }
+
+    /// Returns the STOPPED event of the killed task.
+    pub(super) async fn kill(&self) -> anyhow::Result<Value> {
+        let (mails, events, calls) = (self.mails(), self.events(), self.stage.sandbox.door().call_count());
+        let task = self.any_task()?;
+        let pid = self.stage.sandbox.ecs().pid(&task.id, "agent").context("the task has no process")?;
+        self.timeline.act(&format!("kill -9 {pid}: the agent's process in task {}", short(&task.arn)));
+        let begin = Instant::now();
+        let killed = Command::new("kill").args(["-9", &pid.to_string()]).status().context("running kill")?;
+        ensure!(killed.success(), "kill -9 {pid} failed");
+        let event = self.stopped(events, &task.arn).await?;
+        let mail = self.expect(mails, "was killed by signal 9 (SIGKILL)", begin).await?;
+        ensure!(!mail.subject.contains("memory"), "exit code 137 alone was called out of memory");
+        self.timeline.quote(&mail.text);
+        self.steady(2).await?;
+        self.timeline.saw("ECS replaced the task; the service is steady again");
+        self.nothing_but(mails, 1).await?;
+        let made = self.stage.function_calls(calls);
+        self.timeline.saw(&format!("the function's calls: {made:?}"));
+        Ok(event)
+    }
+
+    pub(super) async fn exit_0(&self) -> anyhow::Result<()> {
+        let (mails, events) = (self.mails(), self.events());
+        let task = self.any_task()?;
+        self.timeline.act(&format!("the agent in task {} ends by itself with exit code 0", short(&task.arn)));
+        let begin = Instant::now();
+        self.ask_to_exit(&task, 0).await?;
+        self.stopped(events, &task.arn).await?;
+        self.expect(mails, "ended by itself with exit code 0", begin).await?;
+        self.steady(2).await?;
+        self.nothing_but(mails, 1).await
+    }
+
+    pub(super) async fn bad_image(&self) -> anyhow::Result<()> {
+        let (mails, begin) = (self.mails(), Instant::now());
+        self.timeline.act(&format!("a second service is created with the image {BAD_IMAGE}, which is not there"));
+        let revision = self.register("gateway", BAD_IMAGE).await?;
+        self.create_service("gateway", &revision, 1).await?;
+        let mail = self.expect(mails, "its image was not found", begin).await?;
+        ensure!(mail.text.contains("CannotPullContainerError"), "the alert does not give ECS's reason:\n{}", mail.text);
+        self.stage.ecs("DeleteService", json!({"cluster": CLUSTER, "service": "gateway", "force": true})).await?;
+        self.timeline.saw("the service is deleted again");
+        self.stage.quiet().await
+    }
+
+    pub(super) async fn scale_in(&self) -> anyhow::Result<()> {
+        let (mails, events) = (self.mails(), self.events());
+        self.timeline.act("the service is scaled in from two tasks to one");
+        let tasks = self.stage.sandbox.ecs().running(CLUSTER, SERVICE);
+        self.stage.ecs("UpdateService", json!({"cluster": CLUSTER, "service": SERVICE, "desiredCount": 1})).await?;
+        let left = self.steady(1).await?;
+        let gone = tasks.iter().find(|task| left.iter().all(|left| left.arn != task.arn)).context("no task is gone")?;
+        self.stopped(events, &gone.arn).await?;
+        self.stage.stays_silent(mails).await?;
+        self.timeline.saw("a planned stop: nobody was told anything");
+        Ok(())
+    }
+
+    pub(super) async fn rolling_deployment(&self) -> anyhow::Result<()> {
+        let (mails, events) = (self.mails(), self.events());
+        let old = self.any_task()?;
+        let revision = self.register("agent", IMAGE).await?;
+        let (_, number) = revision.rsplit_once(':').context("a revision has no number")?;
+        self.timeline.act(&format!("revision {number} of the agent is deployed"));
+        let update = json!({"cluster": CLUSTER, "service": SERVICE, "taskDefinition": revision});
+        self.stage.ecs("UpdateService", update).await?;
+        let completed = |event: &Value| event["detail"]["eventName"] == "SERVICE_DEPLOYMENT_COMPLETED";
+        self.stage.sandbox.bus().wait_for(events, PATIENCE, completed).await?;
+        self.stopped(events, &old.arn).await?;
+        self.steady(1).await?;
+        let service = format!("service#arn:aws:ecs:eu-west-1:123456789012:service/{CLUSTER}/{SERVICE}");
+        let steady = |item: &Value| item["revision"]["S"].as_str() == Some(revision.as_str());
+        self.stage.wait_for_item(&service, "steady-revision", steady).await?;
+        self.stage.stays_silent(mails).await?;
+        self.timeline.saw("deployed, the new revision is remembered as steady, and nobody was told anything");
+        Ok(())
+    }
+
+    pub(super) async fn duplicate_and_reordered(&self, killed: &Value) -> anyhow::Result<()> {
+        let (mails, calls) = (self.mails(), self.stage.sandbox.door().call_count());
+        self.timeline.act("the event of the killed task is delivered once more");
+        let took = self.stage.sandbox.bus().deliver(killed).await?;
+        ensure!(took.len() == 1, "one queue should have taken the duplicate, not {took:?}");
+        self.stage.stays_silent(mails).await?;
+        let made = self.stage.function_calls(calls);
+        self.timeline.saw(&format!("silent; the function's calls: {made:?}"));
+        ensure!(made.get("sns:Publish").is_none(), "the duplicate was published");
+
+        self.timeline.act("an older event of the same stop arrives late, under another id");
+        let mut older = killed.clone();
+        older["id"] = json!("00000000-0000-4000-8000-000000000001");
+        let version = older["detail"]["version"].as_i64().context("the event has no version")?;
+        older["detail"]["version"] = json!(version - 1);
+        self.stage.sandbox.bus().deliver(&older).await?;
+        self.stage.stays_silent(mails).await?;
+        self.timeline.saw("silent: a task stops once");
+        Ok(())
+    }
+
+    pub(super) async fn deployment_and_alarm(&self) -> anyhow::Result<()> {
+        let bus = self.stage.sandbox.bus();
+        let service = format!("arn:aws:ecs:eu-west-1:123456789012:service/{CLUSTER}/{SERVICE}");
+        let deployment = |name: &str, reason: &str| {
+            let detail = json!({
+                "eventType": "ERROR", "eventName": name, "deploymentId": "ecs-svc/4982310487120031842",
+                "updatedAt": "2026-11-20T10:15:40.120Z", "reason": reason
+            });
+            bus.event("aws.ecs", "ECS Deployment State Change", &[&service], &detail)
+        };
+        let (mails, begin) = (self.mails(), Instant::now());
+        self.timeline.act("events by hand: a deployment fails and is rolled back, a chosen alarm goes off and ends");
+        let failed = deployment("SERVICE_DEPLOYMENT_FAILED", "ECS deployment circuit breaker: tasks failed to start.");
+        bus.deliver(&failed).await?;
+        self.expect(mails, "DEPLOYMENT FAILED", begin).await?;
+        let rollback = "ECS deployment circuit breaker: rolling back to deploymentId ecs-svc/4982310487120031841.";
+        bus.deliver(&deployment("SERVICE_DEPLOYMENT_IN_PROGRESS", rollback)).await?;
+        self.expect(mails, "ROLLBACK", begin).await?;
+
+        let alarm = |name: &str, state: &str, previous: &str| {
+            let arn = format!("arn:aws:cloudwatch:eu-west-1:123456789012:alarm:{name}");
+            let detail = json!({
+                "alarmName": name, "previousState": {"value": previous},
+                "state": {"value": state, "reason": "Threshold Crossed", "timestamp": "2026-11-20T10:21:10.125+0000"}
+            });
+            bus.event("aws.cloudwatch", "CloudWatch Alarm State Change", &[&arn], &detail)
+        };
+        bus.deliver(&alarm("demo-unhealthy-hosts", "ALARM", "OK")).await?;
+        self.expect(mails, "ALARM demo-unhealthy-hosts", begin).await?;
+        bus.deliver(&alarm("demo-unhealthy-hosts", "OK", "ALARM")).await?;
+        self.expect(mails, "RESOLVED demo-unhealthy-hosts", begin).await?;
+        bus.deliver(&alarm("TargetTracking-service/demo/agent-AlarmHigh", "ALARM", "OK")).await?;
+        bus.deliver(&alarm("watchkeeper-crash-alerts-errors", "ALARM", "OK")).await?;
+        self.nothing_but(mails, 4).await?;
+        self.timeline.saw("alarms of target tracking and our own stay silent");
+        Ok(())
+    }
+
+    pub(super) async fn poisoned(&self) -> anyhow::Result<()> {
+        let (mails, begin) = (self.mails(), Instant::now());
+        self.timeline.act("a message that is no event lies in the queue, and a crash behind it");
+        self.stage.send("{\"id\": \"not an event\"").await?;
+        let task = self.any_task()?;
+        self.ask_to_exit(&task, 3).await?;
+        self.expect(mails, "exited with code 3", begin).await?;
+        let dead = self.stage.receive(self.stage.stack.output("CrashAlertsDeadLetterQueueUrl")?).await?;
+        let reason = dead["MessageAttributes"]["Reason"]["StringValue"].as_str().unwrap_or_default();
+        ensure!(reason.contains("not JSON"), "the dead letter has no reason: {dead}");
+        self.timeline.saw(&format!("the message is in the dead-letter queue: {reason}"));
+        self.nothing_but(mails, 1).await
+    }
+}

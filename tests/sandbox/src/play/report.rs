@@ -1,0 +1,32 @@
+//! What is said at the end.
+
+use anyhow::ensure;
+
+use super::Play;
+use crate::Call;
+use crate::stage::by_function;
+
+impl Play<'_> {
+    pub(super) fn report(&self) -> anyhow::Result<()> {
+        let sandbox = &self.stage.sandbox;
+        self.timeline.heading("In the end");
+        let denied = sandbox.door().calls_where(0, |call| by_function(call) && was_denied(call));
+        ensure!(denied.is_empty(), "the function's role lacks permissions: {denied:?}");
+        self.timeline.saw(&format!("the function's calls, none denied: {:?}", self.stage.function_calls(0)));
+        let faults = sandbox.model_faults();
+        ensure!(faults.is_empty(), "answers or events that botocore's ECS model refuses: {faults:#?}");
+        let refused = sandbox.bus().refused();
+        ensure!(refused.is_empty(), "events that were not delivered: {refused:#?}");
+        let not_modelled = sandbox.ecs().not_modelled();
+        ensure!(not_modelled.is_empty(), "the play used what the sandbox does not model: {not_modelled:#?}");
+        let events = sandbox.bus().emitted().len();
+        self.timeline.saw(&format!("{events} events were emitted; they and all answers fit botocore's ECS model"));
+        self.timeline.saw(&format!("ops got {} alerts", self.stage.inbox.mails().len()));
+        Ok(())
+    }
+}
+
+fn was_denied(call: &Call) -> bool {
+    let code = call.outcome.as_ref().and_then(|outcome| outcome.error.as_deref());
+    code.is_some_and(|code| code.contains("AccessDenied") || code.contains("AuthorizationError"))
+}

@@ -1,0 +1,121 @@
+//! Our own stack in the local AWS: the functions built, packaged and deployed with `infra/deploy`, unchanged.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use anyhow::{Context, bail, ensure};
+use serde_json::Value;
+use tokio::process::Command;
+use zip::write::SimpleFileOptions;
+
+use crate::Sandbox;
+
+/// The stack's name in the sandbox.
+pub const STACK: &str = "watchkeeper";
+/// Alarms with this prefix alert in the sandbox.
+pub const ALARM_PREFIX: &str = "demo-";
+/// The functions that are packaged: the names of their crates and binaries.
+const FUNCTIONS: [&str; 1] = ["crash-alerts"];
+
+/// The deployed stack, by its outputs.
+#[derive(Clone, Debug)]
+pub struct Stack {
+    outputs: BTreeMap<String, String>,
+}
+
+/// Builds the functions (and all else of the workspace, so that tests and sandbox share one build).
+pub async fn build() -> anyhow::Result<()> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let status = Command::new(cargo)
+        .args(["build", "--workspace", "--quiet"])
+        .current_dir(root())
+        .stdin(Stdio::null())
+        .status()
+        .await
+        .context("running cargo build")?;
+    ensure!(status.success(), "cargo build --workspace failed; its own words are above");
+    Ok(())
+}
+
+impl Stack {
+    /// Packages the functions' binaries and runs `infra/deploy` against the sandbox.
+    pub async fn deploy(sandbox: &Sandbox) -> anyhow::Result<Self> {
+        let scratch = &sandbox.options().scratch;
+        let zips = scratch.join("zips");
+        package(&sandbox.options().binaries, &zips)?;
+        let log = scratch.join("deploy.log");
+        let output = File::create(&log).with_context(|| format!("making {}", log.display()))?;
+        let status = Command::new(root().join("infra/deploy"))
+            .args(["--stack", STACK, "--arch", architecture()?, "--alarm-prefix", ALARM_PREFIX])
+            .args(["--ops-email", "ops@example.com", "--self-alarm-email", "platform@example.com", "--zips"])
+            .arg(&zips)
+            .env("AWS_CLI", sandbox.aws_cli())
+            .env("AWS_REGION", &sandbox.options().region)
+            .stdin(Stdio::null())
+            .stdout(output.try_clone().context("sharing the log of infra/deploy")?)
+            .stderr(output)
+            .kill_on_drop(true)
+            .status()
+            .await
+            .context("running infra/deploy")?;
+        if !status.success() {
+            let said = std::fs::read_to_string(&log).unwrap_or_default();
+            bail!("infra/deploy failed ({status}); it said:\n{said}");
+        }
+        Self::read(sandbox).await
+    }
+
+    async fn read(sandbox: &Sandbox) -> anyhow::Result<Self> {
+        let answer = Command::new(sandbox.aws_cli())
+            .args(["cloudformation", "describe-stacks", "--stack-name", STACK, "--output", "json"])
+            .stdin(Stdio::null())
+            .output()
+            .await
+            .context("reading the stack's outputs")?;
+        ensure!(answer.status.success(), "reading the stack's outputs: {}", String::from_utf8_lossy(&answer.stderr));
+        let stacks: Value = serde_json::from_slice(&answer.stdout).context("reading the stack's outputs")?;
+        let outputs = stacks["Stacks"][0]["Outputs"].as_array().context("the stack has no outputs")?;
+        let pair = |output: &Value| {
+            Some((output["OutputKey"].as_str()?.to_owned(), output["OutputValue"].as_str()?.to_owned()))
+        };
+        Ok(Self { outputs: outputs.iter().filter_map(pair).collect() })
+    }
+
+    /// One of the stack's outputs.
+    pub fn output(&self, name: &str) -> anyhow::Result<&str> {
+        self.outputs.get(name).map(String::as_str).with_context(|| format!("the stack has no output {name}"))
+    }
+}
+
+/// A zip per function with its binary as `bootstrap`; not compressed, since it only goes round the corner.
+fn package(binaries: &Path, zips: &Path) -> anyhow::Result<()> {
+    std::fs::create_dir_all(zips).with_context(|| format!("making {}", zips.display()))?;
+    for function in FUNCTIONS {
+        let binary = binaries.join(function);
+        let program = std::fs::read(&binary).with_context(|| format!("reading {}", binary.display()))?;
+        let path = zips.join(format!("{function}.zip"));
+        let mut zip = zip::ZipWriter::new(File::create(&path).with_context(|| format!("making {}", path.display()))?);
+        zip.start_file("bootstrap", SimpleFileOptions::default().unix_permissions(0o755))?;
+        zip.write_all(&program)
+            .and_then(|()| zip.finish().map(drop).map_err(Into::into))
+            .with_context(|| format!("writing {}", path.display()))?;
+    }
+    Ok(())
+}
+
+/// This machine's architecture, as Lambda names it.
+fn architecture() -> anyhow::Result<&'static str> {
+    match std::env::consts::ARCH {
+        "x86_64" => Ok("x86_64"),
+        "aarch64" => Ok("arm64"),
+        other => bail!("Lambda has no architecture {other}; the sandbox runs on x86_64 and aarch64"),
+    }
+}
+
+/// The workspace.
+pub fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}

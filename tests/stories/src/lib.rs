@@ -1,0 +1,6 @@
+//! What the stories share: messages to send, and the deployed function run by hand.
+
+pub mod by_hand;
+pub mod messages;
+pub mod role;
+pub mod template;

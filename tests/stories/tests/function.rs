@@ -1,0 +1,162 @@
+//! The function by hand against the local AWS: cut off, throttled, refused, and fed what no one expects.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking, also in its own functions")]
+
+use sandbox::inbox::Mail;
+use sandbox::stage::{PATIENCE, Stage, by_function};
+use sandbox::{Call, Intervention, Options};
+use serde_json::{Value, json};
+use stories::by_hand::{TIME, failures, start, until_done};
+use stories::messages::{batch, crash, names};
+
+async fn stage() -> Stage {
+    Stage::set(Options::default(), |_| ()).await.unwrap()
+}
+
+fn alerts_of(stage: &Stage, task: u32) -> Vec<Mail> {
+    stage.inbox.mails().into_iter().filter(|mail| names(&mail.text, task)).collect()
+}
+
+fn alert_id(mail: &Mail) -> String {
+    mail.text.rsplit("alert ").next().unwrap()[..36].to_owned()
+}
+
+/// Makes the front door answer the function's calls of one action with an error.
+fn refuse(stage: &Stage, service: &'static str, action: &'static str, code: &'static str) {
+    stage.sandbox.door().on_call(Box::new(move |call: &Call| {
+        if by_function(call) && call.is(service, action) {
+            Intervention::Fail { status: 400, code: code.to_owned(), message: "made to fail by a story".to_owned() }
+        } else {
+            Intervention::Pass
+        }
+    }));
+}
+
+/// Lets the nth call of an action through and never answers it: the moment to cut the function off.
+fn hold(stage: &Stage, service: &'static str, action: &'static str) {
+    stage.sandbox.door().on_call(Box::new(move |call: &Call| {
+        if by_function(call) && call.is(service, action) { Intervention::Hold } else { Intervention::Pass }
+    }));
+}
+
+async fn wait_for_held(stage: &Stage, from: usize) {
+    let held = |call: &Call| by_function(call) && call.outcome.as_ref().is_some_and(|outcome| outcome.held);
+    stage.sandbox.door().wait_for_call(from, PATIENCE, held).await.unwrap();
+}
+
+#[tokio::test]
+async fn cut_off_between_publish_and_record() {
+    let stage = stage().await;
+    let message = batch(&[crash(1)]);
+
+    let from = stage.sandbox.door().call_count();
+    hold(&stage, "sns", "Publish");
+    let mut first = start(&stage).await.unwrap();
+    first.send(&message, TIME).await.unwrap();
+    wait_for_held(&stage, from).await;
+    first.kill().await.unwrap();
+    stage.sandbox.door().clear_hook();
+    stage.inbox.wait_for(0, PATIENCE, |mail| names(&mail.text, 1)).await.unwrap();
+
+    // The message comes again. While the first invocation could still be at work it must wait; then it is told again.
+    let mut second = start(&stage).await.unwrap();
+    assert_eq!(failures(&mut second, &message).await.unwrap().into_iter().collect::<Vec<_>>(), ["m0"]);
+    until_done(&mut second, &message).await.unwrap();
+    stage.inbox.wait_for(1, PATIENCE, |mail| names(&mail.text, 1)).await.unwrap();
+    let mails = alerts_of(&stage, 1);
+    assert_eq!(mails.len(), 2);
+    assert_eq!(alert_id(&mails[0]), alert_id(&mails[1]), "a repeat has the same id");
+    assert!(!mails[0].text.contains("may be a repeat") && mails[1].text.contains("may be a repeat"));
+
+    // It is recorded now: a further delivery publishes nothing.
+    let from = stage.sandbox.door().call_count();
+    assert!(failures(&mut second, &message).await.unwrap().is_empty());
+    let calls = stage.function_calls(from);
+    assert_eq!(calls.into_iter().collect::<Vec<_>>(), [("dynamodb:PutItem".to_owned(), 1)]);
+}
+
+#[tokio::test]
+async fn killed_in_the_middle_of_a_batch() {
+    let stage = stage().await;
+    let message = batch(&[crash(11), crash(12), crash(13)]);
+    let from = stage.sandbox.door().call_count();
+    // The second alert's record is written, but the function never hears of it.
+    stage.sandbox.door().on_call(Box::new(|call: &Call| {
+        let second = call.resource.is_some() && call.is("dynamodb", "UpdateItem");
+        if by_function(call) && second { Intervention::Hold } else { Intervention::Pass }
+    }));
+    let mut first = start(&stage).await.unwrap();
+    first.send(&message, TIME).await.unwrap();
+    wait_for_held(&stage, from).await;
+    first.kill().await.unwrap();
+    stage.sandbox.door().clear_hook();
+
+    let mut second = start(&stage).await.unwrap();
+    until_done(&mut second, &message).await.unwrap();
+    for task in [11, 12, 13] {
+        stage.inbox.wait_for(0, PATIENCE, |mail| names(&mail.text, task)).await.unwrap();
+        assert_eq!(alerts_of(&stage, task).len(), 1, "each crash is told once: the record of the first was written");
+    }
+}
+
+#[tokio::test]
+async fn a_table_that_throttles_and_a_topic_that_is_gone() {
+    let stage = stage().await;
+    let mut function = start(&stage).await.unwrap();
+    let message = batch(&[crash(21), json!({"watchkeeper": "sweep"})]);
+
+    refuse(&stage, "dynamodb", "PutItem", "ProvisionedThroughputExceededException");
+    assert_eq!(failures(&mut function, &message).await.unwrap().into_iter().collect::<Vec<_>>(), ["m0"]);
+    assert!(stage.inbox.mails().is_empty(), "nothing is published before its intent is written");
+    stage.sandbox.door().clear_hook();
+    until_done(&mut function, &message).await.unwrap();
+    stage.inbox.wait_for(0, PATIENCE, |mail| names(&mail.text, 21)).await.unwrap();
+
+    // The record fails: told, but not known to be told. It is told again rather than forgotten.
+    refuse(&stage, "dynamodb", "UpdateItem", "ProvisionedThroughputExceededException");
+    let message = batch(&[crash(22)]);
+    assert_eq!(failures(&mut function, &message).await.unwrap().len(), 1);
+    stage.sandbox.door().clear_hook();
+    until_done(&mut function, &message).await.unwrap();
+    stage.inbox.wait_for(2, PATIENCE, |mail| names(&mail.text, 22)).await.unwrap();
+    assert_eq!(alerts_of(&stage, 22).len(), 2);
+
+    let topic = stage.stack.output("TopicArn").unwrap();
+    stage.sandbox.aws().query("sns", "DeleteTopic", &[("TopicArn", topic)]).await.unwrap();
+    let message = batch(&[crash(23), json!({"poison": true})]);
+    assert_eq!(failures(&mut function, &message).await.unwrap().into_iter().collect::<Vec<_>>(), ["m0"]);
+    let dead = stage.receive(stage.stack.output("CrashAlertsDeadLetterQueueUrl").unwrap()).await.unwrap();
+    assert_eq!(dead["Body"], "{\"poison\":true}");
+    assert_eq!(dead["MessageAttributes"]["MessageId"]["StringValue"], "m1");
+    assert!(dead["MessageAttributes"]["Reason"]["StringValue"].as_str().unwrap().contains("field source is missing"));
+}
+
+#[tokio::test]
+async fn large_future_and_hostile_events() {
+    let stage = stage().await;
+    let mut function = start(&stage).await.unwrap();
+    let mut large = crash(31);
+    large["detail"]["stoppedReason"] = json!("x".repeat(250_000));
+    let mut future = crash(32);
+    future["detail"]["stopCode"] = json!("QuantumDecoherence");
+    future["detail"]["lastStatus"] = json!("STOPPED");
+    future["detail"]["version"] = json!("5");
+    future["detail"]["containers"][0]["exitCode"] = json!("7");
+    future["detail"]["hologram"] = json!([{"new": {"fields": [1, null]}}]);
+    let mut hostile = crash(33);
+    hostile["detail"]["containers"][0]["reason"] = json!("boom\r\nBcc: all@example.com\u{0}\u{1b}[2J 🔥");
+    hostile["detail"]["group"] = json!("service:ag\u{e9}nt 🔥\n");
+    let mut foreign = crash(34);
+    foreign["source"] = json!("aws.s3");
+    let messages: Vec<Value> = vec![large, future, hostile, foreign];
+    assert!(failures(&mut function, &batch(&messages)).await.unwrap().is_empty());
+
+    let large = stage.inbox.wait_for(0, PATIENCE, |mail| names(&mail.text, 31)).await.unwrap();
+    assert!(large.text.contains("more bytes]"), "what was cut is said");
+    let future = stage.inbox.wait_for(0, PATIENCE, |mail| names(&mail.text, 32)).await.unwrap();
+    assert!(future.text.contains("Exit code  7"), "{}", future.text);
+    let hostile = stage.inbox.wait_for(0, PATIENCE, |mail| names(&mail.text, 33)).await.unwrap();
+    assert_eq!(hostile.subject, "CRASH ag?nt ?: container \"agent\" exited with code 1 [stories]");
+    assert!(hostile.text.contains("boom Bcc: all@example.com [2J 🔥"), "{}", hostile.text);
+    let dead = stage.receive(stage.stack.output("CrashAlertsDeadLetterQueueUrl").unwrap()).await.unwrap();
+    assert!(dead["MessageAttributes"]["Reason"]["StringValue"].as_str().unwrap().contains("aws.s3"));
+}

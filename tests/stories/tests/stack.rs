@@ -1,0 +1,133 @@
+//! The deployed stack as a whole: its role, its sweep, its dead letters.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking, also in its own functions")]
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use sandbox::stage::{PATIENCE, Stage, by_function};
+use sandbox::{Call, Options};
+use serde_json::json;
+use stories::messages::{alarm, crash, names, steady, sweep};
+use stories::role::Role;
+
+/// Actions that the local AWS does not check, or makes use of by itself: reading the template checks them,
+/// and docs/fidelity.md says so.
+const NOT_CHECKED_HERE: [&str; 7] = [
+    "kms:Decrypt",
+    "kms:GenerateDataKey*",
+    "logs:CreateLogStream",
+    "logs:PutLogEvents",
+    "sqs:DeleteMessage",
+    "sqs:GetQueueAttributes",
+    "sqs:ReceiveMessage",
+];
+
+async fn stage() -> Stage {
+    Stage::set(Options::default(), |_| ()).await.unwrap()
+}
+
+/// One message for every call that the function can make.
+async fn drill(stage: &Stage, number: u32) {
+    for message in [crash(number), steady("agent"), alarm(&format!("tagged-{number}")), sweep()] {
+        stage.send(&message.to_string()).await.unwrap();
+    }
+    stage.send(&format!("no event, number {number}")).await.unwrap();
+}
+
+/// The IAM action of a call.
+fn action(call: &Call) -> String {
+    let service = if call.service == "monitoring" { "cloudwatch" } else { call.service.as_str() };
+    format!("{service}:{}", call.action)
+}
+
+fn denied(call: &Call) -> bool {
+    let code = call.outcome.as_ref().and_then(|outcome| outcome.error.as_deref());
+    code.is_some_and(|code| code.contains("AccessDenied") || code.contains("AuthorizationError"))
+}
+
+async fn tag(stage: &Stage, name: &str) {
+    let alarm = [
+        ("AlarmName", name),
+        ("MetricName", "m"),
+        ("Namespace", "n"),
+        ("Period", "60"),
+        ("EvaluationPeriods", "1"),
+        ("Threshold", "1"),
+        ("Statistic", "Sum"),
+        ("ComparisonOperator", "GreaterThanThreshold"),
+        ("Tags.member.1.Key", crash_alerts::ALERT_TAG),
+        ("Tags.member.1.Value", "true"),
+    ];
+    stage.sandbox.aws().query("monitoring", "PutMetricAlarm", &alarm).await.unwrap();
+}
+
+#[tokio::test]
+async fn each_action_that_the_role_grants_is_needed_and_no_other() {
+    let stage = stage().await;
+    let door = stage.sandbox.door();
+    let role = Role::of_crash_alerts(&stage).await.unwrap();
+    let granted: BTreeSet<String> = role.actions().into_iter().collect();
+
+    // Whole: everything works, and what is called is what is granted.
+    tag(&stage, "tagged-100").await;
+    drill(&stage, 100).await;
+    stage.inbox.wait_for(0, PATIENCE, |mail| names(&mail.text, 100)).await.unwrap();
+    stage.inbox.wait_for(0, PATIENCE, |mail| mail.subject.starts_with("ALARM tagged-100")).await.unwrap();
+    stage.receive(stage.stack.output("CrashAlertsDeadLetterQueueUrl").unwrap()).await.unwrap();
+    stage.quiet().await.unwrap();
+    assert_eq!(door.calls_where(0, |call| by_function(call) && denied(call)).len(), 0);
+    let called: BTreeSet<String> = door.calls_where(0, by_function).iter().map(action).collect();
+    let checked: BTreeSet<String> =
+        granted.iter().filter(|action| !NOT_CHECKED_HERE.contains(&action.as_str())).cloned().collect();
+    assert_eq!(called, checked, "left: called by the function; right: granted by the template");
+
+    // Each action taken away: some call is refused for want of just this one.
+    for (number, taken) in (101..).zip(&checked) {
+        role.grant_all_but(&stage, Some(taken)).await.unwrap();
+        let from = door.call_count();
+        tag(&stage, &format!("tagged-{number}")).await;
+        drill(&stage, number).await;
+        let refused = |call: &Call| by_function(call) && denied(call) && action(call) == *taken;
+        door.wait_for_call(from, PATIENCE, refused)
+            .await
+            .unwrap_or_else(|_| panic!("{taken} is granted but not needed"));
+        role.grant_all_but(&stage, None).await.unwrap();
+    }
+
+    let fidelity = std::fs::read_to_string(sandbox::stack::root().join("docs/fidelity.md")).unwrap();
+    for action in NOT_CHECKED_HERE {
+        assert!(granted.contains(action), "{action} is not granted any more");
+        assert!(fidelity.contains(action), "docs/fidelity.md does not say that {action} is not checked");
+    }
+}
+
+#[tokio::test]
+async fn with_a_permission_taken_away_nothing_is_lost() {
+    let stage = stage().await;
+    let role = Role::of_crash_alerts(&stage).await.unwrap();
+    let queue = stage.stack.output("CrashAlertsQueueUrl").unwrap();
+    // So that a message that failed comes again in seconds, not minutes.
+    let quick = json!({"QueueUrl": queue, "Attributes": {"VisibilityTimeout": "2"}});
+    stage.sandbox.aws().json("sqs", "AmazonSQS.SetQueueAttributes", &quick).await.unwrap();
+
+    // Taken away for a moment: the alert is late, not lost.
+    role.grant_all_but(&stage, Some("dynamodb:PutItem")).await.unwrap();
+    let from = stage.sandbox.door().call_count();
+    stage.send(&crash(201).to_string()).await.unwrap();
+    stage.sandbox.door().wait_for_call(from, PATIENCE, |call| by_function(call) && denied(call)).await.unwrap();
+    role.grant_all_but(&stage, None).await.unwrap();
+    stage.inbox.wait_for(0, PATIENCE, |mail| names(&mail.text, 201)).await.unwrap();
+
+    // Taken away for good: after five tries the message lies in the dead-letter queue, whole.
+    role.grant_all_but(&stage, Some("dynamodb:PutItem")).await.unwrap();
+    stage.send(&crash(202).to_string()).await.unwrap();
+    let dead = stage.receive(stage.stack.output("CrashAlertsDeadLetterQueueUrl").unwrap()).await.unwrap();
+    assert_eq!(dead["Body"].as_str().unwrap(), crash(202).to_string());
+}
+
+#[tokio::test]
+async fn the_sweep_comes_by_itself() {
+    let stage = stage().await;
+    let swept = |call: &Call| by_function(call) && call.is("sns", "GetTopicAttributes");
+    stage.sandbox.door().wait_for_call(0, Duration::from_secs(100), swept).await.unwrap();
+}

@@ -1,0 +1,167 @@
+//! AWS's rules that the local AWS does not enforce, held by reading the template.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking, also in its own functions")]
+
+use serde_json::{Map, Value};
+use stories::template::{about, resources};
+
+fn of_type<'a>(resources: &'a Map<String, Value>, kind: &str) -> Vec<(&'a str, &'a Value)> {
+    let all = resources.iter().filter(|(_, resource)| resource["Type"] == kind);
+    let found: Vec<_> = all.map(|(id, resource)| (id.as_str(), &resource["Properties"])).collect();
+    assert!(!found.is_empty(), "the template has no {kind}");
+    found
+}
+
+fn list(value: &Value) -> Vec<Value> {
+    value.as_array().cloned().unwrap_or_else(|| vec![value.clone()])
+}
+
+#[test]
+fn a_message_stays_invisible_six_times_as_long_as_the_function_may_run() {
+    let resources = resources().unwrap();
+    for (id, mapping) in of_type(&resources, "AWS::Lambda::EventSourceMapping") {
+        let queue = &resources[&about(&mapping["EventSourceArn"])]["Properties"];
+        let function = &resources[&about(&mapping["FunctionName"])]["Properties"];
+        let window = mapping["MaximumBatchingWindowInSeconds"].as_u64().unwrap();
+        let needed = 6 * function["Timeout"].as_u64().unwrap() + window;
+        assert!(queue["VisibilityTimeout"].as_u64().unwrap() >= needed, "{id}");
+        assert!(mapping["BatchSize"].as_u64().unwrap() <= 10 || window >= 1, "{id}: a batch over 10 needs a window");
+        assert_eq!(mapping["FunctionResponseTypes"], serde_json::json!(["ReportBatchItemFailures"]), "{id}");
+        assert_eq!(queue["RedrivePolicy"]["maxReceiveCount"], 5, "{id}");
+    }
+}
+
+#[test]
+fn all_instances_together_publish_less_than_ten_a_second() {
+    let resources = resources().unwrap();
+    let mapping = &resources["CrashAlertsMapping"]["Properties"];
+    let instances = mapping["ScalingConfig"]["MaximumConcurrency"].as_u64().unwrap();
+    assert!(instances >= 2, "Lambda accepts no less");
+    let between = u64::try_from(crash_alerts::BETWEEN_PUBLISHES.as_millis()).unwrap();
+    assert!(instances * 1000 / between < 10, "SNS cuts an e-mail subscriber off at 10 a second");
+}
+
+#[test]
+fn what_cannot_be_delivered_is_kept_and_queues_let_the_rules_in() {
+    let resources = resources().unwrap();
+    let lets_in = |queue: &str, rule: &str| {
+        of_type(&resources, "AWS::SQS::QueuePolicy").iter().any(|(_, policy)| {
+            list(&policy["Queues"]).iter().any(|of| about(of) == queue)
+                && list(&policy["PolicyDocument"]["Statement"]).iter().any(|statement| {
+                    statement["Effect"] == "Allow"
+                        && statement["Principal"]["Service"] == "events.amazonaws.com"
+                        && list(&statement["Condition"]["ArnEquals"]["aws:SourceArn"])
+                            .iter()
+                            .any(|of| about(of) == rule)
+                })
+        })
+    };
+    for (rule, properties) in of_type(&resources, "AWS::Events::Rule") {
+        for target in list(&properties["Targets"]) {
+            let (queue, dead) = (about(&target["Arn"]), about(&target["DeadLetterConfig"]["Arn"]));
+            assert_ne!(queue, dead, "{rule}");
+            assert!(lets_in(&queue, rule), "{queue} does not let {rule} in");
+            assert!(lets_in(&dead, rule), "{dead} does not let {rule} in");
+            assert!(target["RetryPolicy"]["MaximumEventAgeInSeconds"].as_u64().unwrap() >= 60, "{rule}");
+            assert!(
+                target.get("InputTransformer").is_none() && target.get("Input").is_none(),
+                "{rule}: events as they are"
+            );
+        }
+    }
+    for (schedule, properties) in of_type(&resources, "AWS::Scheduler::Schedule") {
+        assert!(!properties["Target"]["DeadLetterConfig"]["Arn"].is_null(), "{schedule}");
+        let input: Value = serde_json::from_str(properties["Target"]["Input"].as_str().unwrap()).unwrap();
+        assert_eq!(input, stories::messages::sweep(), "{schedule}");
+    }
+}
+
+#[test]
+fn who_publishes_to_an_encrypted_topic_may_use_its_key() {
+    let resources = resources().unwrap();
+    for (id, topic) in of_type(&resources, "AWS::SNS::Topic") {
+        let key = about(&topic["KmsMasterKeyId"]);
+        let policy = &resources[&key]["Properties"]["KeyPolicy"]["Statement"];
+        for service in ["cloudwatch.amazonaws.com", "events.amazonaws.com"] {
+            let may = list(policy).into_iter().any(|statement| {
+                let services = list(&statement["Principal"]["Service"]);
+                let actions = list(&statement["Action"]);
+                // EventBridge sends no SourceArn and no SourceAccount to KMS: a condition would shut it out.
+                services.contains(&service.into())
+                    && actions.contains(&"kms:Decrypt".into())
+                    && actions.contains(&"kms:GenerateDataKey*".into())
+                    && statement.get("Condition").is_none()
+            });
+            assert!(may, "{id}: {service} may not use {key}");
+        }
+    }
+    for (id, role) in of_type(&resources, "AWS::IAM::Role") {
+        let statements: Vec<Value> =
+            list(&role["Policies"]).iter().flat_map(|policy| list(&policy["PolicyDocument"]["Statement"])).collect();
+        let granted: Vec<Value> = statements.iter().flat_map(|statement| list(&statement["Action"])).collect();
+        if granted.contains(&"sns:Publish".into()) {
+            assert!(
+                granted.contains(&"kms:Decrypt".into()) && granted.contains(&"kms:GenerateDataKey*".into()),
+                "{id}"
+            );
+        }
+    }
+}
+
+#[test]
+fn roles_grant_named_actions_on_named_resources() {
+    let resources = resources().unwrap();
+    for (id, role) in of_type(&resources, "AWS::IAM::Role") {
+        assert!(role.get("ManagedPolicyArns").is_none(), "{id}: say what it may do, here");
+        for policy in list(&role["Policies"]) {
+            for statement in list(&policy["PolicyDocument"]["Statement"]) {
+                for action in list(&statement["Action"]) {
+                    let action = action.as_str().unwrap().to_owned();
+                    assert!(!action.contains('*') || action == "kms:GenerateDataKey*", "{id}: {action}");
+                }
+                for resource in list(&statement["Resource"]) {
+                    assert_ne!(resource, "*", "{id}: {}", statement["Sid"]);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn the_function_gets_every_setting_it_needs() {
+    let resources = resources().unwrap();
+    let variables = &resources["CrashAlertsFunction"]["Properties"]["Environment"]["Variables"];
+    let get = |name: &str| variables.get(name).map(about);
+    let settings = crash_alerts::Settings::from_env(get).unwrap();
+    // Our own alarms are known by this prefix; else they would alert on themselves.
+    for (id, alarm) in of_type(&resources, "AWS::CloudWatch::Alarm") {
+        assert!(about(&alarm["AlarmName"]).starts_with(&settings.alarms.own_prefix), "{id}");
+        assert_eq!(list(&alarm["AlarmActions"]).iter().map(about).collect::<Vec<_>>(), ["SelfAlarmTopic"], "{id}");
+    }
+}
+
+#[test]
+fn whatever_takes_tags_is_tagged() {
+    let untaggable = [
+        "AWS::KMS::Alias",
+        "AWS::SNS::Subscription",
+        "AWS::SNS::TopicPolicy",
+        "AWS::SQS::QueuePolicy",
+        "AWS::Scheduler::Schedule",
+    ];
+    for (id, resource) in &resources().unwrap() {
+        if untaggable.contains(&resource["Type"].as_str().unwrap()) {
+            continue;
+        }
+        let tags = list(&resource["Properties"]["Tags"]);
+        for key in ["app", "watchkeeper:stack"] {
+            assert!(tags.iter().any(|tag| tag["Key"] == key), "{id} has no tag {key}");
+        }
+    }
+}
+
+#[test]
+fn a_panic_is_answered() {
+    let manifest = std::fs::read_to_string(sandbox::stack::root().join("Cargo.toml")).unwrap();
+    let (_, release) = manifest.split_once("[profile.release]").unwrap();
+    assert!(release.contains("panic = \"unwind\""), "cargo lambda would set abort, which answers nobody");
+}
