@@ -22,16 +22,17 @@ pub enum Trouble {
 }
 
 impl Trouble {
-    /// Of an SDK error.
-    pub(crate) fn call<E, R>(doing: &'static str, error: &SdkError<E, R>) -> Self
+    /// Of an SDK error. An answer that the SDK could not read is given by its status alone: what is in it could be
+    /// anything.
+    pub(crate) fn call<E>(doing: &'static str, error: &SdkError<E>) -> Self
     where
         E: std::error::Error + ProvideErrorMetadata + 'static,
-        R: std::fmt::Debug,
     {
-        let why = match (error.code(), error.message()) {
-            (Some(code), Some(message)) => format!("{code}: {message}"),
-            (Some(code), None) => code.to_owned(),
-            _ => DisplayErrorContext(error).to_string(),
+        let why = match (error.code(), error.message(), error.raw_response()) {
+            (Some(code), Some(message), _) => format!("{code}: {message}"),
+            (Some(code), None, _) => code.to_owned(),
+            (None, _, Some(answer)) => format!("HTTP status {}, without an error code", answer.status().as_u16()),
+            (None, _, None) => DisplayErrorContext(error).to_string(),
         };
         Self::Call { doing, why }
     }

@@ -18,7 +18,7 @@ const LABEL_WIDTH: usize = 11;
 #[must_use]
 pub fn subject(alert: &Alert) -> String {
     let place = alert.cluster.as_ref().map(|cluster| format!(" [{cluster}]")).unwrap_or_default();
-    let text = ascii(&format!("{} {}: {}{place}", alert.kind.word(), alert.about, alert.summary));
+    let text = ascii(&format!("{} {}: {}{place}", alert.kind.word(), one_line(&alert.about), alert.summary));
     if text.len() <= SUBJECT_CHARACTERS {
         return text;
     }

@@ -90,6 +90,7 @@ fn a_standalone_task_that_exits_0_ended_well_and_a_service_task_did_not() {
 }
 
 #[test]
+#[allow(clippy::too_many_lines, reason = "it is one table")]
 fn every_family_of_reasons() {
     let none = json!([]);
     for (stop_code, reason, cause) in [

@@ -40,6 +40,7 @@ impl Aws {
     }
 
     /// Where it sends its calls.
+    #[must_use]
     pub fn endpoint(&self) -> &str {
         &self.endpoint
     }
@@ -66,7 +67,7 @@ impl Aws {
         let encode = |text: &str| utf8_percent_encode(text, FORM).to_string();
         let mut form = format!("Action={}&Version={}", encode(action), api_version(service));
         for (name, value) in parameters {
-            form.push_str(&format!("&{}={}", encode(name), encode(value)));
+            form.extend(["&", &encode(name), "=", &encode(value)]);
         }
         let headers = [(CONTENT_TYPE.as_str(), "application/x-www-form-urlencoded; charset=utf-8")];
         self.send(service, action, "POST", "/", &headers, form.into_bytes()).await

@@ -11,6 +11,7 @@ pub mod door;
 pub mod ecs;
 mod ids;
 pub mod inbox;
+mod leftovers;
 mod ministack;
 mod model;
 mod options;
@@ -21,6 +22,7 @@ pub mod timeline;
 mod tools;
 mod watchdog;
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -48,6 +50,7 @@ pub struct Sandbox {
     ecs: Ecs,
     model: Arc<Model>,
     ministack: Ministack,
+    _lock: File,
 }
 
 impl Sandbox {
@@ -55,8 +58,10 @@ impl Sandbox {
     pub async fn start(options: Options, progress: impl Fn(&str)) -> anyhow::Result<Self> {
         std::fs::create_dir_all(&options.scratch)
             .with_context(|| format!("making the run's folder {}", options.scratch.display()))?;
+        let lock = leftovers::hold(&options.scratch)
+            .with_context(|| format!("locking the run's folder {}", options.scratch.display()))?;
         let tools = Tools::provision(&progress).await?;
-        let model = Arc::new(Model::load(tools.ecs_model())?);
+        let model = Arc::new(Model::load(&tools.ecs_model())?);
 
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.context("finding a port for the front door")?;
         let endpoint = format!("http://{}", listener.local_addr().context("reading the front door's port")?);
@@ -73,45 +78,53 @@ impl Sandbox {
         progress(&format!("the local AWS answers at {endpoint}"));
 
         let aws = Aws::new(&endpoint, &options.region, "root");
-        Ok(Self { options, aws, aws_cli, door, bus, ecs, model, ministack })
+        Ok(Self { options, aws, aws_cli, door, bus, ecs, model, ministack, _lock: lock })
     }
 
     /// The front door: `http://127.0.0.1:PORT`.
+    #[must_use]
     pub fn endpoint(&self) -> &str {
         self.door.endpoint()
     }
 
     /// A root client through the front door.
+    #[must_use]
     pub fn aws(&self) -> &Aws {
         &self.aws
     }
 
     /// The front door's record of calls, and the hook into them.
+    #[must_use]
     pub fn door(&self) -> &Door {
         &self.door
     }
 
     /// The event bus: what was emitted, and delivery by hand.
+    #[must_use]
     pub fn bus(&self) -> &Bus {
         &self.bus
     }
 
     /// ECS: its tasks, services and their processes.
+    #[must_use]
     pub fn ecs(&self) -> &Ecs {
         &self.ecs
     }
 
     /// A script that runs the `aws` CLI against this sandbox.
+    #[must_use]
     pub fn aws_cli(&self) -> &Path {
         &self.aws_cli
     }
 
     /// What it was started with.
+    #[must_use]
     pub fn options(&self) -> &Options {
         &self.options
     }
 
     /// Where our ECS answers and events broke botocore's service model; must be empty at the end of a story.
+    #[must_use]
     pub fn model_faults(&self) -> Vec<String> {
         self.model.faults()
     }

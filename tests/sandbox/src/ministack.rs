@@ -96,6 +96,12 @@ impl Ministack {
     }
 }
 
+impl Drop for Ministack {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
 /// Functions inherit it, so it holds nothing of the developer's own environment.
 fn environment(
     options: &Options,

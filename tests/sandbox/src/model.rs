@@ -1,6 +1,6 @@
 //! botocore's model of ECS, against which every answer and event of ours is checked.
 
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
 use anyhow::Context;
@@ -25,8 +25,8 @@ pub(crate) struct Model {
 }
 
 impl Model {
-    pub(crate) fn load(file: PathBuf) -> anyhow::Result<Self> {
-        let text = std::fs::read_to_string(&file).with_context(|| format!("reading {}", file.display()))?;
+    pub(crate) fn load(file: &Path) -> anyhow::Result<Self> {
+        let text = std::fs::read_to_string(file).with_context(|| format!("reading {}", file.display()))?;
         let mut model: Value = serde_json::from_str(&text).with_context(|| format!("reading {}", file.display()))?;
         let mut part = |name: &str| match model.get_mut(name).map(Value::take) {
             Some(Value::Object(part)) => Ok(part),

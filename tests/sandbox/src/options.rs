@@ -26,7 +26,7 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         Self {
-            scratch: sandbox_folder().join("runs").join(crate::ids::hex32()),
+            scratch: sandbox_folder().join(crate::leftovers::RUNS).join(crate::ids::hex32()),
             region: "eu-west-1".to_owned(),
             account: "123456789012".to_owned(),
             images: Path::new(env!("CARGO_MANIFEST_DIR")).join("images.toml"),

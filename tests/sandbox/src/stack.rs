@@ -116,6 +116,7 @@ fn architecture() -> anyhow::Result<&'static str> {
 }
 
 /// The workspace.
+#[must_use]
 pub fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }

@@ -13,7 +13,7 @@ use crate::{Call, Options, Sandbox};
 /// The name that the function's calls carry in the front door's record.
 pub const FUNCTION: &str = "crash-alerts";
 /// How long a story waits for what should take a second or two; machines are shared and slow.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_mins(1);
 /// How often a condition is looked at that nothing announces.
 const LOOK: Duration = Duration::from_millis(50);
 
@@ -101,6 +101,7 @@ impl Stage {
     }
 
     /// The calls that the function made since `from`, by name, with how often.
+    #[must_use]
     pub fn function_calls(&self, from: usize) -> BTreeMap<String, usize> {
         let mut counts = BTreeMap::new();
         for call in self.sandbox.door().calls_where(from, by_function) {
@@ -124,6 +125,7 @@ impl Stage {
 }
 
 /// Whether the function made this call.
+#[must_use]
 pub fn by_function(call: &Call) -> bool {
     call.caller == FUNCTION
 }

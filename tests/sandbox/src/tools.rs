@@ -38,6 +38,7 @@ impl Tools {
         fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
         let tools =
             Self { folder: fs::canonicalize(&folder).with_context(|| format!("finding {}", folder.display()))? };
+        crate::leftovers::clear(&tools.folder);
         check_setpriv()?;
         if tools.is_current() {
             return Ok(tools);
@@ -49,18 +50,18 @@ impl Tools {
     }
 
     pub(crate) fn python(&self) -> PathBuf {
-        self.folder.join("venv/bin/python")
+        self.venv().join("bin/python")
     }
 
     pub(crate) fn ecs_model(&self) -> PathBuf {
-        self.folder.join("ecs-model.json")
+        self.venv().join("ecs-model.json")
     }
 
     /// A script that is the `aws` CLI of this sandbox. It passes `--endpoint-url` because CLI v1 ignores
     /// `AWS_ENDPOINT_URL` for SQS.
     pub(crate) fn write_aws_cli(&self, options: &Options, endpoint: &str) -> anyhow::Result<PathBuf> {
         let run = endpoint.rsplit(':').next().unwrap_or(endpoint);
-        let script = self.folder.join(format!("aws-{run}"));
+        let script = self.folder.join(format!("{}{run}", crate::leftovers::SCRIPT));
         let text = format!(
             "#!/bin/sh\n\
              # The aws CLI of the sandbox at {endpoint}.\n\
@@ -70,7 +71,7 @@ impl Tools {
              {python} {aws} --endpoint-url {endpoint} \"$@\"\n",
             region = options.region,
             python = quoted(&self.python()),
-            aws = quoted(&self.folder.join("venv/bin/aws")),
+            aws = quoted(&self.venv().join("bin/aws")),
         );
         fs::write(&script, text).with_context(|| format!("writing {}", script.display()))?;
         fs::set_permissions(&script, fs::Permissions::from_mode(0o755))
@@ -78,12 +79,17 @@ impl Tools {
         Ok(script)
     }
 
+    /// Named by what is in it, so that another version's sandbox never has it taken away under its feet.
+    fn venv(&self) -> PathBuf {
+        self.folder.join(format!("venv-{}", wanted_stamp(&self.folder)))
+    }
+
     fn stamp(&self) -> PathBuf {
-        self.folder.join("venv/stamp")
+        self.venv().join("complete")
     }
 
     fn is_current(&self) -> bool {
-        fs::read_to_string(self.stamp()).is_ok_and(|stamp| stamp == wanted_stamp(&self.folder))
+        self.stamp().exists()
     }
 
     fn make(&self) -> anyhow::Result<()> {
@@ -95,9 +101,9 @@ impl Tools {
             return Ok(());
         }
         check_python()?;
-        let venv = self.folder.join("venv");
+        let venv = self.venv();
         if venv.exists() {
-            fs::remove_dir_all(&venv).with_context(|| format!("removing the outdated {}", venv.display()))?;
+            fs::remove_dir_all(&venv).with_context(|| format!("removing the incomplete {}", venv.display()))?;
         }
         let requirements = self.folder.join("requirements.txt");
         fs::write(&requirements, REQUIREMENTS).with_context(|| format!("writing {}", requirements.display()))?;
@@ -106,11 +112,11 @@ impl Tools {
         run(Command::new(self.python()).args(pip).arg(&requirements))?;
         run(Command::new(self.python()).args(["-m", "pip", "--disable-pip-version-check", "check"]))?;
         run(Command::new(self.python()).args(["-c", WRITE_ECS_MODEL]).arg(self.ecs_model()))?;
-        fs::write(self.stamp(), wanted_stamp(&self.folder)).context("writing the stamp of target/sandbox/venv")
+        fs::write(self.stamp(), "").with_context(|| format!("completing {}", venv.display()))
     }
 }
 
-/// The stamp of an environment that is as it should be. A moved folder breaks the environment's scripts, so it counts too.
+/// What an environment is made of. A moved folder breaks the environment's scripts, so it counts too.
 fn wanted_stamp(folder: &Path) -> String {
     let mut hasher = DefaultHasher::new();
     (REQUIREMENTS, LAYOUT, folder).hash(&mut hasher);

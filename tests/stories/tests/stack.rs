@@ -88,9 +88,8 @@ async fn each_action_that_the_role_grants_is_needed_and_no_other() {
         tag(&stage, &format!("tagged-{number}")).await;
         drill(&stage, number).await;
         let refused = |call: &Call| by_function(call) && denied(call) && action(call) == *taken;
-        door.wait_for_call(from, PATIENCE, refused)
-            .await
-            .unwrap_or_else(|_| panic!("{taken} is granted but not needed"));
+        let found = door.wait_for_call(from, PATIENCE, refused).await;
+        found.unwrap_or_else(|error| panic!("{taken} is granted but not needed: {error}"));
         role.grant_all_but(&stage, None).await.unwrap();
     }
 

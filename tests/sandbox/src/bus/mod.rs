@@ -69,6 +69,7 @@ impl Bus {
     }
 
     /// An event of this account and region, now.
+    #[must_use]
     pub fn event(&self, source: &str, detail_type: &str, resources: &[&str], detail: &Value) -> Value {
         json!({
             "version": "0",
@@ -84,6 +85,7 @@ impl Bus {
     }
 
     /// All events that ECS has emitted so far, in order.
+    #[must_use]
     pub fn emitted(&self) -> Vec<Value> {
         self.shared.emitted().clone()
     }

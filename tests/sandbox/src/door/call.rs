@@ -59,6 +59,7 @@ pub struct Call {
 
 impl Call {
     /// Whether it is this action of this service.
+    #[must_use]
     pub fn is(&self, service: &str, action: &str) -> bool {
         self.service == service && self.action == action
     }

@@ -47,6 +47,8 @@ pub(crate) fn answer(protocol: Protocol, status: u16, code: &str, message: &str)
         Protocol::Cbor => {
             header("content-type", "application/cbor");
             header("smithy-protocol", "rpc-v2-cbor");
+            // For our own record; the protocol does not need it.
+            header("x-amzn-errortype", code);
             let mut body = vec![0xa2]; // a map of two
             for text in ["__type", code, "message", message] {
                 cbor_text(&mut body, text);

@@ -29,7 +29,7 @@ use crate::ecs::Ecs;
 use call::Incoming;
 use forward::{Answer, Upstream};
 use intervention::Interventions;
-use permission::Permissions;
+use permission::{Permissions, Verdict};
 use record::Record;
 
 /// A CloudFormation template or function code in one request; ministack's own limit is not lower.
@@ -75,16 +75,19 @@ impl Door {
     }
 
     /// `http://127.0.0.1:PORT`.
+    #[must_use]
     pub fn endpoint(&self) -> &str {
         &self.endpoint
     }
 
     /// How many calls were recorded so far: the index of the next one.
+    #[must_use]
     pub fn call_count(&self) -> usize {
         self.shared.record.count()
     }
 
     /// The calls from `index` on, in the order in which they came in.
+    #[must_use]
     pub fn calls_since(&self, index: usize) -> Vec<Call> {
         self.shared.record.since(index)
     }
@@ -154,8 +157,11 @@ impl Shared {
         let answer = if let Intervention::Fail { status, code, message } = &intervention {
             error::answer(incoming.protocol, *status, code, message)
         } else {
-            let answer = self.upstream.forward(&parts, body.clone()).await;
-            let answer = self.permissions.reconsider(&incoming, &parts, &body, answer, &self.upstream).await;
+            let answer = match self.permissions.judge(&incoming, &parts, &body).await {
+                Verdict::Ministack => self.upstream.forward(&parts, body.clone()).await,
+                Verdict::Allowed(parts) => self.upstream.forward(&parts, body.clone()).await,
+                Verdict::Denied(why) => error::answer(incoming.protocol, 400, "AccessDeniedException", &why),
+            };
             match &incoming.ecs_action {
                 Some(action) => self.ecs_answer(action, &body, answer).await,
                 None => answer,

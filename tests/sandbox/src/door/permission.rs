@@ -1,59 +1,67 @@
-//! Permissions that ministack checks against another resource than AWS does.
+//! Permissions that ministack does not check, or checks against another resource than AWS does.
 //!
-//! For these few actions a refusal is looked at again: ministack's own policy simulator is asked about the resource that
-//! AWS checks (Service Authorization Reference), and if it allows the call, the call is made as root.
+//! For these few actions its own policy simulator is asked instead, about the resource that AWS checks (Service
+//! Authorization Reference): what it allows is called as root, what it does not is refused here.
 
-use axum::body::Bytes;
 use axum::http::header::{AUTHORIZATION, HeaderValue};
 use axum::http::request::Parts;
 use serde_json::Value;
 
 use super::call::Incoming;
-use super::forward::{Answer, Upstream};
-use crate::aws::Aws;
+use crate::aws::{Aws, AwsError};
 
-/// What a refusal of ministack's IAM says, in whatever protocol.
-const REFUSAL: &str = "is not authorized to perform";
-const ROLE: &str = ":assumed-role/";
+/// ministack gives functions temporary credentials of their roles; those of root do not begin so.
+const ROLE_CREDENTIAL: &str = "Credential=ASIA";
 
 /// Who is asked.
 pub(crate) struct Permissions {
-    iam: Aws,
+    root: Aws,
     region: String,
     account: String,
 }
 
+/// Who decides about a call.
+pub(crate) enum Verdict {
+    /// ministack, as about most calls.
+    Ministack,
+    /// The role allows it: it is to be made with these headers.
+    Allowed(Box<Parts>),
+    /// The role does not, in AWS's words.
+    Denied(String),
+}
+
 impl Permissions {
-    /// `iam` is a root client of ministack itself.
-    pub(crate) fn new(iam: Aws, region: &str, account: &str) -> Self {
-        Self { iam, region: region.to_owned(), account: account.to_owned() }
+    /// `root` is a client of ministack itself.
+    pub(crate) fn new(root: Aws, region: &str, account: &str) -> Self {
+        Self { root, region: region.to_owned(), account: account.to_owned() }
     }
 
-    /// The answer that AWS's check would have led to.
-    pub(crate) async fn reconsider(
-        &self,
-        incoming: &Incoming,
-        parts: &Parts,
-        body: &Bytes,
-        answer: Answer,
-        upstream: &Upstream,
-    ) -> Answer {
-        let said = String::from_utf8_lossy(&answer.body);
-        let role = said.split_once(ROLE).and_then(|(_, rest)| rest.split('/').next());
-        let (Some(role), Some((action, resources)), true) =
-            (role, self.checked_by_aws(incoming, body), said.contains(REFUSAL))
+    /// Who decides about a call, and how, if it is not ministack.
+    pub(crate) async fn judge(&self, incoming: &Incoming, parts: &Parts, body: &[u8]) -> Verdict {
+        let authorization = parts.headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let (true, Some((action, resources))) =
+            (authorization.contains(ROLE_CREDENTIAL), self.checked_by_aws(incoming, body))
         else {
-            return answer;
+            return Verdict::Ministack;
         };
-        if !self.allows(role, action, &resources).await {
-            return answer;
+        match self.allows(&incoming.caller, action, &resources).await {
+            Ok(true) => {
+                let mut parts = parts.clone();
+                if let Ok(root) = HeaderValue::from_str(&self.root.authorization(&incoming.service)) {
+                    parts.headers.insert(AUTHORIZATION, root);
+                    parts.headers.remove("x-amz-security-token");
+                }
+                Verdict::Allowed(Box::new(parts))
+            }
+            Ok(false) => Verdict::Denied(format!(
+                "The role of {} is not authorized to perform: {action} on resource: {}",
+                incoming.caller,
+                resources.join(", ")
+            )),
+            Err(error) => {
+                Verdict::Denied(format!("the front door could not find out whether {action} is allowed: {error}"))
+            }
         }
-        let mut parts = parts.clone();
-        if let Ok(root) = HeaderValue::from_str(&self.iam.authorization(&incoming.service)) {
-            parts.headers.insert(AUTHORIZATION, root);
-            parts.headers.remove("x-amz-security-token");
-        }
-        upstream.forward(&parts, body.clone()).await
     }
 
     /// The action and the resources that AWS checks, for the actions where ministack takes others.
@@ -64,34 +72,40 @@ impl Permissions {
                 let request: Value = serde_json::from_slice(body).ok()?;
                 let cluster = request["cluster"].as_str().unwrap_or("default");
                 let cluster = cluster.rsplit('/').next().unwrap_or(cluster);
-                let arn = |service: &str| match service.starts_with("arn:") {
-                    true => service.to_owned(),
-                    false => format!("arn:aws:ecs:{}:{}:service/{cluster}/{service}", self.region, self.account),
+                let arn = |service: &str| {
+                    if service.starts_with("arn:") {
+                        return service.to_owned();
+                    }
+                    format!("arn:aws:ecs:{}:{}:service/{cluster}/{service}", self.region, self.account)
                 };
                 let services = request["services"].as_array()?.iter().filter_map(Value::as_str).map(arn).collect();
                 Some(("ecs:DescribeServices", services))
             }
-            // ministack: every resource.
+            // ministack: nothing at all, in the protocol of the Rust SDK.
             ("monitoring", "ListTagsForResource") => Some(("cloudwatch:ListTagsForResource", vec![first_arn(body)?])),
             _ => None,
         }
     }
 
-    async fn allows(&self, role: &str, action: &str, resources: &[String]) -> bool {
-        let source = format!("arn:aws:iam::{}:role/{role}", self.account);
+    async fn allows(&self, caller: &str, action: &str, resources: &[String]) -> Result<bool, AwsError> {
+        let Some(role) = self.role(caller).await? else { return Ok(false) };
         let mut parameters =
-            vec![("PolicySourceArn".to_owned(), source), ("ActionNames.member.1".to_owned(), action.to_owned())];
+            vec![("PolicySourceArn".to_owned(), role), ("ActionNames.member.1".to_owned(), action.to_owned())];
         for (n, resource) in resources.iter().enumerate() {
             parameters.push((format!("ResourceArns.member.{}", n + 1), resource.clone()));
         }
         let parameters: Vec<_> = parameters.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-        match self.iam.query("iam", "SimulatePrincipalPolicy", &parameters).await {
-            Ok(xml) => xml.contains("<EvalDecision>allowed<") && !xml.contains("Deny</EvalDecision>"),
-            Err(error) => {
-                eprintln!("front door: {error}");
-                false
-            }
-        }
+        let xml = self.root.query("iam", "SimulatePrincipalPolicy", &parameters).await?;
+        Ok(xml.contains("<EvalDecision>allowed<") && !xml.contains("Deny</EvalDecision>"))
+    }
+
+    /// The role of the function whose SDK gives itself this name.
+    async fn role(&self, caller: &str) -> Result<Option<String>, AwsError> {
+        let text = self.root.rest("lambda", "GET", "/2015-03-31/functions", Vec::new()).await?;
+        let answer: Value = serde_json::from_str(&text).unwrap_or_default();
+        let functions = answer["Functions"].as_array().cloned().unwrap_or_default();
+        let named = |function: &&Value| function["Environment"]["Variables"]["AWS_SDK_UA_APP_ID"] == caller;
+        Ok(functions.iter().find(named).and_then(|function| function["Role"].as_str()).map(str::to_owned))
     }
 }
 

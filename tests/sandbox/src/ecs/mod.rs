@@ -46,16 +46,19 @@ impl Ecs {
     }
 
     /// All tasks that ECS still knows, the oldest first.
+    #[must_use]
     pub fn tasks(&self) -> Vec<Task> {
         self.engine.world().tasks.clone()
     }
 
     /// The task of that id.
+    #[must_use]
     pub fn task(&self, id: &str) -> Option<Task> {
         self.engine.world().task(id).cloned()
     }
 
     /// The running tasks of a service, the oldest first.
+    #[must_use]
     pub fn running(&self, cluster: &str, service: &str) -> Vec<Task> {
         let of_service =
             |task: &Task| task.cluster() == cluster && task.service() == Some(service) && task.is_running();
@@ -63,6 +66,7 @@ impl Ecs {
     }
 
     /// The service, from its creation on; a deleted one stays as INACTIVE.
+    #[must_use]
     pub fn service(&self, cluster: &str, name: &str) -> Option<Service> {
         let world = self.engine.world();
         world.services.values().find(|service| service.cluster() == cluster && service.name() == name).cloned()
@@ -107,11 +111,13 @@ impl Ecs {
     }
 
     /// The process of a container, while it runs: for `kill -9`.
+    #[must_use]
     pub fn pid(&self, task: &str, container: &str) -> Option<u32> {
         self.task(task)?.container(container)?.pid
     }
 
     /// What was asked of ECS that the sandbox does not model; a story that relies on it would prove nothing.
+    #[must_use]
     pub fn not_modelled(&self) -> Vec<String> {
         self.engine.not_modelled()
     }

@@ -31,7 +31,7 @@ impl Default for Pace {
             first_throttle: Duration::from_millis(250),
             longest_throttle: Duration::from_secs(30),
             poll: Duration::from_millis(250),
-            remember_stopped: Duration::from_secs(3600),
+            remember_stopped: Duration::from_hours(1),
         }
     }
 }

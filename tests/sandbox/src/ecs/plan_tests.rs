@@ -77,10 +77,10 @@ fn a_rolling_update_starts_first_when_there_is_room() {
     let wish = wish(2, 100, 200);
     let old = [(false, Healthy), (false, Healthy)];
     assert_eq!(plan(&wish, &tasks(&old)), [Action::Start(2)]);
-    let with = |phase| tasks(&[old[0], old[1], (true, phase), (true, Starting)]);
-    assert_eq!(plan(&wish, &with(Starting)), []);
-    assert_eq!(plan(&wish, &with(Unproven)), []);
-    assert_eq!(plan(&wish, &with(Healthy)), [stop("1")]);
+    let replaced_by = |phase| tasks(&[old[0], old[1], (true, phase), (true, Starting)]);
+    assert_eq!(plan(&wish, &replaced_by(Starting)), []);
+    assert_eq!(plan(&wish, &replaced_by(Unproven)), []);
+    assert_eq!(plan(&wish, &replaced_by(Healthy)), [stop("1")]);
 }
 
 #[test]

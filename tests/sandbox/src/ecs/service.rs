@@ -43,6 +43,7 @@ pub enum ServiceStatus {
 
 impl ServiceStatus {
     /// As the API writes it.
+    #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Self::Active => "ACTIVE",
@@ -120,21 +121,25 @@ impl Service {
     }
 
     /// Its name.
+    #[must_use]
     pub fn name(&self) -> &str {
         &self.stored.name
     }
 
     /// The name of its cluster.
+    #[must_use]
     pub fn cluster(&self) -> &str {
         self.stored.cluster_arn.rsplit('/').next().unwrap_or(&self.stored.cluster_arn)
     }
 
     /// Whether it has what it wants: one deployment, completed, and all tasks running.
+    #[must_use]
     pub fn is_steady(&self) -> bool {
         self.steady
     }
 
     /// The deployment that brings what is wanted.
+    #[must_use]
     pub fn primary(&self) -> Option<&Deployment> {
         self.deployments.first()
     }

@@ -29,6 +29,7 @@ pub enum Status {
 
 impl Status {
     /// As the API writes it.
+    #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Self::Provisioning => "PROVISIONING",
@@ -67,6 +68,7 @@ pub enum StopCode {
 
 impl StopCode {
     /// As the API writes it.
+    #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Self::TaskFailedToStart => "TaskFailedToStart",
@@ -116,26 +118,31 @@ pub struct Task {
 
 impl Task {
     /// Whether ECS wants it to run.
+    #[must_use]
     pub fn is_wanted(&self) -> bool {
         self.stop.is_none()
     }
 
     /// Whether it runs and is meant to.
+    #[must_use]
     pub fn is_running(&self) -> bool {
         self.status == Status::Running && self.is_wanted()
     }
 
     /// Its loopback address, once it has one.
+    #[must_use]
     pub fn address(&self) -> Option<Ipv4Addr> {
         self.network.as_ref().map(|network| network.address)
     }
 
     /// The name of its service, if it belongs to one.
+    #[must_use]
     pub fn service(&self) -> Option<&str> {
         self.group.strip_prefix("service:")
     }
 
     /// A container by its name.
+    #[must_use]
     pub fn container(&self, name: &str) -> Option<&Container> {
         self.containers.iter().find(|container| container.name == name)
     }
@@ -147,6 +154,7 @@ impl Task {
     }
 
     /// The name of its cluster.
+    #[must_use]
     pub fn cluster(&self) -> &str {
         self.cluster_arn.rsplit('/').next().unwrap_or(&self.cluster_arn)
     }

@@ -22,9 +22,8 @@ pub(crate) fn with_sandbox<F: Future<Output = ()>>(test: impl FnOnce(&'static Lo
     static LOCAL: OnceCell<Local> = OnceCell::const_new();
     RUNTIME.block_on(async {
         let local = LOCAL.get_or_init(async || {
-            let scratch = tempfile::tempdir().unwrap().keep();
             let pace = Pace { healthy_after: Duration::from_millis(100), ..Pace::default() };
-            let options = Options { scratch, pace, ..Options::default() };
+            let options = Options { pace, ..Options::default() };
             Local { sandbox: Sandbox::start(options, |text| eprintln!("sandbox: {text}")).await.unwrap() }
         });
         test(local.await).await;
@@ -43,7 +42,7 @@ impl Local {
     /// A cluster, and a task definition of one sample agent in it.
     pub(crate) async fn cluster(&self, name: &str, environment: Value) {
         self.ecs("CreateCluster", json!({ "clusterName": name })).await;
-        self.define(name, json!([agent(environment)])).await;
+        self.define(name, json!([agent(&environment)])).await;
     }
 
     /// Registers a revision and returns its ARN.
@@ -100,7 +99,7 @@ pub(crate) fn network() -> Value {
     json!({ "awsvpcConfiguration": { "subnets": ["subnet-1", "subnet-2"], "assignPublicIp": "DISABLED" } })
 }
 
-pub(crate) fn agent(environment: Value) -> Value {
+pub(crate) fn agent(environment: &Value) -> Value {
     json!({ "name": "agent", "image": "registry.example/team/sample-agent:1.0", "environment": environment, "stopTimeout": 2 })
 }
 

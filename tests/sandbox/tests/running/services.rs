@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use crate::local::{SOON, agent, with_sandbox};
 use rustix::process::{Pid, Signal, kill_process};
-use sandbox::ecs::{Status, StopCode};
+use sandbox::ecs::{Status, StopCode, Task};
 use serde_json::{Value, json};
 
 #[test]
@@ -88,7 +88,7 @@ fn a_rolling_deployment_replaces_every_task_without_going_below_the_minimum() {
         local.cluster("roll", json!([])).await;
         local.service("roll", 2, json!({ "minimumHealthyPercent": 100, "maximumPercent": 200 })).await;
         let before = local.steady("roll").await;
-        let revision = local.define("roll", json!([agent(json!([{ "name": "NEW", "value": "1" }]))])).await;
+        let revision = local.define("roll", json!([agent(&json!([{ "name": "NEW", "value": "1" }]))])).await;
         let update = json!({ "cluster": "roll", "service": "agent", "taskDefinition": "roll" });
         let answer = local.ecs("UpdateService", update).await;
         let deployments = answer["service"]["deployments"].as_array().unwrap();
@@ -97,12 +97,12 @@ fn a_rolling_deployment_replaces_every_task_without_going_below_the_minimum() {
 
         let after = local.steady("roll").await;
         assert!(after.len() == 2 && after.iter().all(|task| task.definition_arn == revision), "{after:?}");
-        let first_stop = first_event(&local.events_about(&format!("/{}", before[1].id)), "STOPPED");
-        let second_stop = first_event(&local.events_about(&format!("/{}", before[0].id)), "STOPPED");
-        for task in &after {
-            let runs = first_event(&local.events_about(&format!("/{}", task.id)), "RUNNING");
-            assert!(runs <= first_stop.clone().max(second_stop.clone()), "both old tasks left before the new ones ran");
-        }
+        let about = |task: &Task| local.events_about(&format!("/{}", task.id));
+        let last_left = before.iter().map(|task| first(&about(task), "desiredStatus", "STOPPED")).max().unwrap();
+        let mut ran: Vec<_> = after.iter().map(|task| first(&about(task), "lastStatus", "RUNNING")).collect();
+        ran.sort();
+        let first_left = before.iter().map(|task| first(&about(task), "desiredStatus", "STOPPED")).min().unwrap();
+        assert!(ran[0] < first_left && ran[1] < last_left, "as many new tasks ran as old ones had left");
         let primary = after[0].started_by.clone().unwrap();
         let reasons = local.sandbox.ecs().tasks().into_iter().filter(|task| before.iter().any(|old| old.id == task.id));
         for stop in reasons.map(|task| task.stop.unwrap()) {
@@ -113,14 +113,10 @@ fn a_rolling_deployment_replaces_every_task_without_going_below_the_minimum() {
     });
 }
 
-/// When the first event with that desired or last status was.
-fn first_event(events: &[Value], status: &str) -> String {
-    let event = events
-        .iter()
-        .find(|event| [&event["detail"]["desiredStatus"], &event["detail"]["lastStatus"]].contains(&&json!(status)));
-    let detail =
-        if status == "RUNNING" { events.iter().find(|event| event["detail"]["lastStatus"] == status) } else { event };
-    detail.unwrap()["detail"]["updatedAt"].as_str().unwrap().to_owned()
+/// When the task was first seen as RUNNING, or as meant to be STOPPED.
+fn first(events: &[Value], member: &str, status: &str) -> String {
+    let event = events.iter().find(|event| event["detail"][member] == status).unwrap();
+    event["detail"]["updatedAt"].as_str().unwrap().to_owned()
 }
 
 #[test]
@@ -200,7 +196,9 @@ fn a_deleted_service_drains() {
         let tasks = local.steady("deleted").await;
         let answer =
             local.ecs("DeleteService", json!({ "cluster": "deleted", "service": "agent", "force": true })).await;
-        assert_eq!(answer["service"]["status"], "DRAINING");
+        // On a busy machine the tasks may have begun to stop before the answer is put together.
+        let status = answer["service"]["status"].as_str().unwrap();
+        assert!(["DRAINING", "INACTIVE"].contains(&status), "{answer}");
         for task in tasks {
             local.sandbox.ecs().wait_for_task(&task.id, SOON, |task| task.status == Status::Stopped).await.unwrap();
         }

@@ -46,7 +46,7 @@ fn a_task_that_ends_takes_its_containers_along() {
 #[test]
 fn a_container_that_ignores_sigterm_is_killed_after_its_stop_timeout() {
     with_sandbox(async |local| {
-        let mut agent = crate::local::agent(json!([{ "name": "IGNORE_SIGTERM", "value": "1" }]));
+        let mut agent = crate::local::agent(&json!([{ "name": "IGNORE_SIGTERM", "value": "1" }]));
         agent["stopTimeout"] = json!(1);
         let task = run(local, "stubborn", json!([agent]), json!({})).await;
         local.sandbox.ecs().wait_for_task(&task.id, SOON, Task::is_running).await.unwrap();
