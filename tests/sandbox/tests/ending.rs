@@ -3,17 +3,16 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking, also in its own functions")]
 
 use std::io::Write;
-use std::path::Path;
-use std::process::{Command, Stdio};
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use sandbox::{Options, Sandbox};
+use sandbox::Aws;
 use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::{Child, Command};
 
-/// Tells a copy of this test program to be the sandbox that gets killed, and where its folder is.
-const FOLDER: &str = "SANDBOX_TO_KILL";
-
-const PATIENCE: Duration = Duration::from_mins(1);
+const PATIENCE: Duration = Duration::from_mins(3);
 
 /// A function that never ends by itself, not even when its Runtime API is gone: the worst that can be left behind.
 const FUNCTION: &str = r#"#!/usr/bin/env python3
@@ -28,44 +27,67 @@ while True:
         time.sleep(0.05)
 "#;
 
-/// The processes of a sandbox: tasks, a function, ministack.
-async fn busy_sandbox(folder: &Path) -> (Sandbox, Vec<u32>) {
-    let sandbox = Sandbox::start(Options { scratch: folder.to_owned(), ..Options::default() }, |_| {}).await.unwrap();
-    let ecs = async |action: &str, request: Value| {
-        sandbox.aws().json("ecs", &format!("AmazonEC2ContainerServiceV20141113.{action}"), &request).await.unwrap()
+/// `cargo sandbox --no-play`, once it is up, and the `aws` CLI that it made.
+async fn start() -> (Child, PathBuf) {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_sandbox"))
+        .arg("--no-play")
+        .stdout(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let aws_cli = async {
+        while let Some(line) = lines.next_line().await.unwrap() {
+            if let Some(path) = line.split_whitespace().find(|word| word.contains("/aws-")) {
+                return PathBuf::from(path);
+            }
+        }
+        panic!("the sandbox ended before it was up");
     };
-    // A task whose process has a child of its own.
+    let aws_cli = tokio::time::timeout(PATIENCE, aws_cli).await.unwrap();
+    // It goes on printing, so somebody must go on reading.
+    tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
+    (child, aws_cli)
+}
+
+/// Makes it run tasks, whose processes have children of their own, and a function.
+async fn make_busy(aws_cli: &Path) {
+    let port = aws_cli.to_str().unwrap().rsplit('-').next().unwrap();
+    let aws = Aws::new(format!("http://127.0.0.1:{port}"), "eu-west-1", "root");
+    let ecs = async |action: &str, request: Value| {
+        aws.json("ecs", &format!("AmazonEC2ContainerServiceV20141113.{action}"), &request).await.unwrap()
+    };
     let script = "sleep 1000 & sleep 1000; wait";
     let container = json!({ "name": "job", "image": "busybox:1", "command": ["sh", "-c", script] });
     ecs("CreateCluster", json!({ "clusterName": "end" })).await;
     ecs("RegisterTaskDefinition", json!({ "family": "end", "containerDefinitions": [container] })).await;
     let network = json!({ "awsvpcConfiguration": { "subnets": ["subnet-1"] } });
-    ecs("CreateService", json!({
+    let service = json!({
         "cluster": "end", "serviceName": "agent", "taskDefinition": "end", "desiredCount": 2, "launchType": "FARGATE",
         "networkConfiguration": network,
-    }))
-    .await;
-    sandbox.ecs().wait_for_steady_state("end", "agent", PATIENCE).await.unwrap();
-    let tasks = sandbox.ecs().running("end", "agent");
-    let mut pids: Vec<u32> = tasks.iter().map(|task| sandbox.ecs().pid(&task.id, "job").unwrap()).collect();
-    pids.push(function(&sandbox, folder).await);
-    for pid in pids.clone() {
-        pids.extend(children(pid));
+    });
+    ecs("CreateService", service).await;
+    let deadline = Instant::now() + PATIENCE;
+    while ecs("DescribeServices", json!({ "cluster": "end", "services": ["agent"] })).await["services"][0]["runningCount"]
+        != 2
+    {
+        assert!(Instant::now() < deadline, "the service does not get its two tasks");
+        tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    pids.extend(parents(*pids.get(2).unwrap()));
-    (sandbox, pids)
+    invoke_function(aws_cli).await;
 }
 
-/// Creates and invokes the function, and returns its process.
-async fn function(sandbox: &Sandbox, folder: &Path) -> u32 {
-    let zip = folder.join("function.zip");
+/// Creates and invokes a function, so that a process of it stays.
+async fn invoke_function(aws_cli: &Path) {
+    let folder = tempfile::tempdir().unwrap();
+    let zip = folder.path().join("function.zip");
     let mut writer = zip::ZipWriter::new(std::fs::File::create(&zip).unwrap());
     let options = zip::write::SimpleFileOptions::default().unix_permissions(0o755);
     writer.start_file("bootstrap", options).unwrap();
     writer.write_all(FUNCTION.as_bytes()).unwrap();
     writer.finish().unwrap();
     let aws = async |arguments: &[&str]| {
-        let output = tokio::process::Command::new(sandbox.aws_cli()).args(arguments).output().await.unwrap();
+        let output = Command::new(aws_cli).args(arguments).output().await.unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     };
     let trust = json!({ "Version": "2012-10-17", "Statement": [
@@ -75,22 +97,18 @@ async fn function(sandbox: &Sandbox, folder: &Path) -> u32 {
     let (role, zip) = ("arn:aws:iam::123456789012:role/f", format!("fileb://{}", zip.display()));
     let create = ["lambda", "create-function", "--function-name", "f", "--runtime", "provided.al2023"];
     aws(&[&create[..], &["--handler", "bootstrap", "--role", role, "--zip-file", &zip]].concat()).await;
-    let answer = folder.join("answer.json");
-    aws(&["lambda", "invoke", "--function-name", "f", answer.to_str().unwrap()]).await;
-    let answer: Value = serde_json::from_str(&std::fs::read_to_string(answer).unwrap()).unwrap();
-    u32::try_from(answer["pid"].as_u64().unwrap()).unwrap()
+    aws(&["lambda", "invoke", "--function-name", "f", "/dev/null"]).await;
 }
 
-fn children(pid: u32) -> Vec<u32> {
-    let text = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
-    text.split_whitespace().map(|child| child.parse().unwrap()).collect()
-}
-
-/// The parent of the function: ministack.
-fn parents(pid: u32) -> Option<u32> {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-    let parent = status.lines().find_map(|line| line.strip_prefix("PPid:"))?.trim().parse().ok()?;
-    (parent != std::process::id()).then_some(parent)
+/// Every process below this one, children first.
+fn descendants(pid: u32) -> Vec<u32> {
+    let threads = std::fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten();
+    let children = threads.filter_map(|thread| std::fs::read_to_string(thread.ok()?.path().join("children")).ok());
+    let children: Vec<u32> = children
+        .flat_map(|text| text.split_whitespace().map(|child| child.parse().unwrap()).collect::<Vec<_>>())
+        .collect();
+    let below: Vec<u32> = children.iter().flat_map(|child| descendants(*child)).collect();
+    [children, below].concat()
 }
 
 /// A process that is there and not just waiting to be collected by its parent.
@@ -107,43 +125,31 @@ async fn until(what: &str, condition: impl Fn() -> bool) {
     }
 }
 
-#[tokio::test]
-async fn a_stopped_sandbox_leaves_no_process() {
-    let folder = tempfile::tempdir().unwrap();
-    let (sandbox, pids) = busy_sandbox(folder.path()).await;
-    assert!(pids.len() >= 6 && pids.iter().all(|pid| lives(*pid)), "{pids:?}");
-    assert_eq!(sandbox.model_faults(), Vec::<String>::new());
-    sandbox.stop().await.unwrap();
+/// Sends the signal to a busy sandbox and checks that all it had started is gone.
+async fn leaves_no_process(signal: &str) {
+    let (mut child, aws_cli) = start().await;
+    make_busy(&aws_cli).await;
+    let pid = child.id().unwrap();
+    let pids = descendants(pid);
+    // ministack and its watcher, two tasks with two children each, two functions.
+    assert!(pids.len() >= 9, "{pids:?}");
+    let sent = Command::new("kill").args(["-s", signal, &pid.to_string()]).status().await.unwrap();
+    assert!(sent.success());
+    child.wait().await.unwrap();
     until("all processes are gone", || !pids.iter().any(|pid| lives(*pid))).await;
 }
 
 #[tokio::test]
-async fn a_sandbox_that_is_killed_leaves_no_process() {
-    let folder = tempfile::tempdir().unwrap();
-    let mut child = Command::new(std::env::current_exe().unwrap())
-        .args(["--ignored", "--exact", "the_sandbox_that_is_killed"])
-        .env(FOLDER, folder.path())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    let pids_file = folder.path().join("pids.json");
-    until("the other sandbox is busy", || pids_file.exists()).await;
-    let pids: Vec<u32> = serde_json::from_str(&std::fs::read_to_string(pids_file).unwrap()).unwrap();
-    assert!(pids.len() >= 6 && pids.iter().all(|pid| lives(*pid)), "{pids:?}");
-    child.kill().unwrap(); // SIGKILL
-    child.wait().unwrap();
-    until("all processes are gone", || !pids.iter().any(|pid| lives(*pid))).await;
+async fn after_ctrl_c() {
+    leaves_no_process("INT").await;
 }
 
 #[tokio::test]
-#[ignore = "is started by a_sandbox_that_is_killed_leaves_no_process"]
-async fn the_sandbox_that_is_killed() {
-    let Some(folder) = std::env::var_os(FOLDER) else { return };
-    let folder = Path::new(&folder);
-    let (_sandbox, pids) = busy_sandbox(folder).await;
-    let (made, named) = (folder.join("pids.tmp"), folder.join("pids.json"));
-    std::fs::write(&made, json!(pids).to_string()).unwrap();
-    std::fs::rename(made, named).unwrap();
-    std::future::pending::<()>().await;
+async fn after_sigterm() {
+    leaves_no_process("TERM").await;
+}
+
+#[tokio::test]
+async fn after_kill_9() {
+    leaves_no_process("KILL").await;
 }
