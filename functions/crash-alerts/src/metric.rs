@@ -19,3 +19,23 @@ pub(crate) fn unconfirmed_subscriptions(stack: &str, count: u64, now: OffsetDate
     })
     .to_string()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::Value;
+
+    #[test]
+    fn the_line_names_its_metric_and_dimension_and_holds_both() {
+        let line = unconfirmed_subscriptions("watchkeeper", 2, OffsetDateTime::UNIX_EPOCH);
+        assert!(!line.contains('\n'));
+        let line: Value = serde_json::from_str(&line).unwrap();
+        let directive = &line["_aws"]["CloudWatchMetrics"][0];
+        let (metric, dimension) = (&directive["Metrics"][0]["Name"], &directive["Dimensions"][0][0]);
+        assert_eq!(
+            (&line[metric.as_str().unwrap()], &line[dimension.as_str().unwrap()]),
+            (&json!(2), &json!("watchkeeper"))
+        );
+        assert_eq!(directive["Namespace"], "Watchkeeper");
+    }
+}

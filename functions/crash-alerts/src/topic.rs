@@ -51,3 +51,19 @@ impl Topic for Clients {
         Ok(Subscriptions { confirmed: count("SubscriptionsConfirmed")?, pending: count("SubscriptionsPending")? })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_topic_that_nobody_hears_is_as_bad_as_a_subscription_that_is_not_confirmed() {
+        for (confirmed, pending, unheard) in [(1, 0, 0), (3, 2, 2), (0, 1, 1), (0, 0, 1)] {
+            assert_eq!(
+                Subscriptions { confirmed, pending }.unheard(),
+                unheard,
+                "{confirmed} confirmed, {pending} pending"
+            );
+        }
+    }
+}

@@ -52,7 +52,7 @@ async fn show(arguments: &Arguments) -> anyhow::Result<()> {
         let outcome = play::play(&stage, &timeline).await;
         if let Err(error) = outcome {
             let scratch = stage.sandbox.options().scratch.display().to_string();
-            stage.sandbox.stop().await?;
+            stage.stop().await?;
             return Err(error.context(format!("the play went wrong; logs are in {scratch}")));
         }
     }
@@ -65,8 +65,7 @@ async fn show(arguments: &Arguments) -> anyhow::Result<()> {
         println!("It runs the aws CLI against {}, with test credentials.", stage.sandbox.endpoint());
         print_mail(&stage).await;
     }
-    let Stage { sandbox, .. } = stage;
-    sandbox.stop().await
+    stage.stop().await
 }
 
 /// Prints each further alert as it arrives, for as long as the inbox is read.

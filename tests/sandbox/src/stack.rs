@@ -8,6 +8,7 @@ use std::process::Stdio;
 
 use anyhow::{Context, bail, ensure};
 use serde_json::Value;
+use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 use tokio::process::Command;
 use zip::write::SimpleFileOptions;
 
@@ -30,7 +31,7 @@ pub struct Stack {
 pub async fn build() -> anyhow::Result<()> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let status = Command::new(cargo)
-        .args(["build", "--workspace", "--quiet"])
+        .args(["build", "--workspace"])
         .current_dir(root())
         .stdin(Stdio::null())
         .status()
@@ -41,30 +42,26 @@ pub async fn build() -> anyhow::Result<()> {
 }
 
 impl Stack {
-    /// Packages the functions' binaries and runs `infra/deploy` against the sandbox.
-    pub async fn deploy(sandbox: &Sandbox) -> anyhow::Result<Self> {
-        let scratch = &sandbox.options().scratch;
-        let zips = scratch.join("zips");
+    /// Packages the functions' binaries and runs `infra/deploy` against the sandbox; `progress` is told its steps.
+    pub async fn deploy(sandbox: &Sandbox, progress: impl Fn(&str)) -> anyhow::Result<Self> {
+        let zips = sandbox.options().scratch.join("zips");
         package(&sandbox.options().binaries, &zips)?;
-        let log = scratch.join("deploy.log");
-        let output = File::create(&log).with_context(|| format!("making {}", log.display()))?;
-        let status = Command::new(root().join("infra/deploy"))
+        let mut deploy = Command::new(root().join("infra/deploy"))
             .args(["--stack", STACK, "--arch", architecture()?, "--alarm-prefix", ALARM_PREFIX])
             .args(["--ops-email", "ops@example.com", "--self-alarm-email", "platform@example.com", "--zips"])
             .arg(&zips)
             .env("AWS_CLI", sandbox.aws_cli())
             .env("AWS_REGION", &sandbox.options().region)
             .stdin(Stdio::null())
-            .stdout(output.try_clone().context("sharing the log of infra/deploy")?)
-            .stderr(output)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
             .kill_on_drop(true)
-            .status()
-            .await
+            .spawn()
             .context("running infra/deploy")?;
-        if !status.success() {
-            let said = std::fs::read_to_string(&log).unwrap_or_default();
-            bail!("infra/deploy failed ({status}); it said:\n{said}");
-        }
+        let (stdout, stderr) = (deploy.stdout.take(), deploy.stderr.take());
+        let (said, complained) = tokio::join!(listen(stdout, progress), listen(stderr, |_| ()));
+        let status = deploy.wait().await.context("waiting for infra/deploy")?;
+        ensure!(status.success(), "infra/deploy failed ({status}); it said:\n{}{}", said?, complained?);
         Self::read(sandbox).await
     }
 
@@ -88,6 +85,20 @@ impl Stack {
     pub fn output(&self, name: &str) -> anyhow::Result<&str> {
         self.outputs.get(name).map(String::as_str).with_context(|| format!("the stack has no output {name}"))
     }
+}
+
+/// Reads all that a command prints, and tells of its steps (`[2/5] …`) as they come.
+async fn listen(output: Option<impl AsyncRead + Unpin>, progress: impl Fn(&str)) -> anyhow::Result<String> {
+    let mut lines = BufReader::new(output.context("the command has no output to read")?).lines();
+    let mut said = String::new();
+    while let Some(line) = lines.next_line().await.context("reading what the command says")? {
+        if line.starts_with('[') {
+            progress(&format!("    {line}"));
+        }
+        said.push_str(&line);
+        said.push('\n');
+    }
+    Ok(said)
 }
 
 /// A zip per function with its binary as `bootstrap`; not compressed, since it only goes round the corner.

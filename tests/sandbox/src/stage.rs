@@ -34,10 +34,16 @@ impl Stage {
         stack::build().await?;
         let sandbox = Sandbox::start(options, &progress).await?;
         progress("deploying infra/watchkeeper.yaml with infra/deploy");
-        let stack = Stack::deploy(&sandbox).await?;
+        let stack = Stack::deploy(&sandbox, &progress).await?;
         let inbox = Inbox::subscribe(sandbox.aws(), stack.output("TopicArn")?).await?;
         progress("ready: the stack is deployed and ops listen");
         Ok(Self { sandbox, stack, inbox })
+    }
+
+    /// Takes everything down, the reader of the inbox first.
+    pub async fn stop(self) -> anyhow::Result<()> {
+        drop(self.inbox);
+        self.sandbox.stop().await
     }
 
     /// Calls ECS as a user would, through the front door.
