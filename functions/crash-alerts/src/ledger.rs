@@ -34,15 +34,21 @@ pub enum Claim {
     Sent,
 }
 
+/// Who sends an alert, and for how long nobody else may.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hold {
+    /// One message in one invocation, so that a call that is tried again finds its own intent.
+    pub holder: String,
+    /// Since when.
+    pub from: OffsetDateTime,
+    /// Until when: the invocation is over by then.
+    pub until: OffsetDateTime,
+}
+
 /// The ledger.
 pub trait Ledger {
-    /// Writes the intent, held until `until`.
-    fn claim(
-        &self,
-        key: &AlertKey,
-        now: OffsetDateTime,
-        until: OffsetDateTime,
-    ) -> impl Future<Output = Result<Claim, Trouble>> + Send;
+    /// Writes the intent.
+    fn claim(&self, key: &AlertKey, hold: &Hold) -> impl Future<Output = Result<Claim, Trouble>> + Send;
 
     /// Writes the success.
     fn record(
@@ -62,7 +68,8 @@ pub trait Ledger {
 }
 
 impl Ledger for Clients {
-    async fn claim(&self, key: &AlertKey, now: OffsetDateTime, until: OffsetDateTime) -> Result<Claim, Trouble> {
+    async fn claim(&self, key: &AlertKey, hold: &Hold) -> Result<Claim, Trouble> {
+        let now = milliseconds(hold.from);
         let answer = self
             .dynamodb
             .put_item()
@@ -70,22 +77,29 @@ impl Ledger for Clients {
             .item("pk", text(&key.subject))
             .item("sk", text(&format!("alert#{}", key.occurrence)))
             .item("schema", number(&SCHEMA))
-            .item("expires_at", number(&(now + ALERT_LIFE).unix_timestamp()))
+            .item("expires_at", number(&(hold.from + ALERT_LIFE).unix_timestamp()))
             .item("state", text("intended"))
             .item("alert_id", text(&key.alert_id()))
-            .item("intended_at", number(&milliseconds(now)))
-            .item("held_until", number(&milliseconds(until)))
-            .condition_expression("attribute_not_exists(pk) OR (#state = :intended AND held_until < :now)")
+            .item("intended_at", number(&now))
+            .item("holder", text(&hold.holder))
+            .item("held_until", number(&milliseconds(hold.until)))
+            .condition_expression(
+                "attribute_not_exists(pk) OR (#state = :intended AND (held_until < :now OR holder = :holder))",
+            )
             .expression_attribute_names("#state", "state")
             .expression_attribute_values(":intended", text("intended"))
-            .expression_attribute_values(":now", number(&milliseconds(now)))
+            .expression_attribute_values(":now", number(&now))
+            .expression_attribute_values(":holder", text(&hold.holder))
             .return_values(ReturnValue::AllOld)
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
             .send()
             .await;
         match answer {
-            Ok(answer) if answer.attributes().is_some_and(|old| !old.is_empty()) => Ok(Claim::OursAgain),
-            Ok(_) => Ok(Claim::Ours),
+            Ok(answer) => {
+                let before =
+                    answer.attributes().and_then(|old| old.get("holder")).and_then(|holder| holder.as_s().ok());
+                Ok(if before.is_some_and(|before| *before != hold.holder) { Claim::OursAgain } else { Claim::Ours })
+            }
             Err(error) => match error.as_service_error() {
                 Some(PutItemError::ConditionalCheckFailedException(found)) => {
                     let state = found.item().and_then(|item| item.get("state")).and_then(|state| state.as_s().ok());

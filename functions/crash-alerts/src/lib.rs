@@ -20,6 +20,7 @@ use std::time::{Duration, SystemTime};
 use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent, SqsMessage};
 use lambda_runtime::tracing::{error, info, warn};
 use time::OffsetDateTime;
+use tokio::time::timeout;
 use watchkeeper_alerts::{Alert, body, subject};
 use watchkeeper_events::{QueueMessage, ServiceArn};
 
@@ -27,7 +28,8 @@ pub use alarms::{ALERT_TAG, Alarms};
 pub use clients::Clients;
 pub use dead_letters::DeadLetters;
 pub use error::Trouble;
-pub use ledger::{Claim, Ledger};
+pub use ledger::{Claim, Hold, Ledger};
+use metric::Metric;
 pub use pacer::{BETWEEN_PUBLISHES, Pacer};
 use plan::{Observed, Plan};
 pub use services::Services;
@@ -36,6 +38,18 @@ pub use topic::{Subscriptions, Topic};
 
 /// What must be left of an invocation's time to begin another message.
 const TIME_FOR_ONE: Duration = Duration::from_secs(5);
+
+/// What is kept of an invocation's time for its answer.
+const TIME_TO_ANSWER: Duration = Duration::from_secs(1);
+
+/// One invocation of the function.
+#[derive(Debug, Clone)]
+pub struct Invocation {
+    /// Lambda's id of it.
+    pub request_id: String,
+    /// When Lambda ends it.
+    pub deadline: SystemTime,
+}
 
 /// The function: its settings and what it talks to.
 #[derive(Debug)]
@@ -51,25 +65,34 @@ impl<A: Ledger + Topic + DeadLetters + Services + Alarms> Function<A> {
         Self { aws, settings, pacer: Pacer::default() }
     }
 
-    /// Deals with a batch until `deadline`; answers with the messages that must come again.
-    pub async fn batch(&self, batch: SqsEvent, deadline: SystemTime) -> SqsBatchResponse {
+    /// Deals with a batch in one invocation; answers with the messages that must come again.
+    pub async fn batch(&self, batch: SqsEvent, invocation: &Invocation) -> SqsBatchResponse {
         let mut response = SqsBatchResponse::default();
         for message in &batch.records {
             let message_id = message.message_id.as_deref().unwrap_or_default();
-            if let Err(trouble) = self.message(message, message_id, deadline).await {
+            let left = invocation.deadline.duration_since(SystemTime::now()).unwrap_or_default();
+            let done = if left < TIME_FOR_ONE {
+                Err(Trouble::NoTime)
+            } else {
+                // What hangs is given up while there is time to say which messages must come again.
+                let dealt = timeout(left.saturating_sub(TIME_TO_ANSWER), self.message(message, message_id, invocation));
+                dealt.await.unwrap_or(Err(Trouble::NoTime))
+            };
+            if let Err(trouble) = done {
                 warn!(message_id, %trouble, "this message must come again");
                 let mut failure = BatchItemFailure::default();
                 message_id.clone_into(&mut failure.item_identifier);
                 response.batch_item_failures.push(failure);
             }
         }
+        if !response.batch_item_failures.is_empty() {
+            // Lambda counts an answer with failures as a success: without this no metric would show them.
+            self.measure(Metric::FailedMessages, response.batch_item_failures.len() as u64);
+        }
         response
     }
 
-    async fn message(&self, message: &SqsMessage, message_id: &str, deadline: SystemTime) -> Result<(), Trouble> {
-        if SystemTime::now() + TIME_FOR_ONE > deadline {
-            return Err(Trouble::NoTime);
-        }
+    async fn message(&self, message: &SqsMessage, message_id: &str, invocation: &Invocation) -> Result<(), Trouble> {
         let body = message.body.as_deref().unwrap_or_default();
         let parsed = match QueueMessage::parse(body) {
             Ok(parsed) => parsed,
@@ -86,19 +109,29 @@ impl<A: Ledger + Topic + DeadLetters + Services + Alarms> Function<A> {
         };
         let observed = Observed { now: OffsetDateTime::now_utc(), sent_at: sent_at(message), alarm_is_tagged };
         match plan::plan(&parsed, alarms, observed) {
-            Plan::Alert(alert) => self.alert(&alert, deadline).await,
-            Plan::RememberSteadyRevision(service) => self.remember_steady(&service).await,
-            Plan::CheckSubscriptions => self.check_subscriptions().await,
-            Plan::Nothing(why) => {
-                info!(message_id, why, "nothing to tell");
-                Ok(())
+            Plan::Alert(alert) => {
+                let hold = Hold {
+                    holder: format!("{} {message_id}", invocation.request_id),
+                    from: OffsetDateTime::now_utc(),
+                    until: invocation.deadline.into(),
+                };
+                return self.alert(&alert, &hold).await;
             }
+            // The next steady state, or the next sweep, makes good what fails here; retries would only hold up alerts.
+            Plan::RememberSteadyRevision(service) => {
+                if let Err(trouble) = self.remember_steady(&service).await {
+                    warn!(%service, %trouble, "the steady revision is not remembered this time");
+                }
+            }
+            Plan::CheckSubscriptions => self.check_subscriptions().await,
+            Plan::Nothing(why) => info!(message_id, why, "nothing to tell"),
         }
+        Ok(())
     }
 
-    async fn alert(&self, alert: &Alert, deadline: SystemTime) -> Result<(), Trouble> {
+    async fn alert(&self, alert: &Alert, hold: &Hold) -> Result<(), Trouble> {
         let alert_id = alert.key.alert_id();
-        let claim = self.aws.claim(&alert.key, OffsetDateTime::now_utc(), deadline.into()).await?;
+        let claim = self.aws.claim(&alert.key, hold).await?;
         let repeat = match claim {
             Claim::Ours => false,
             Claim::OursAgain => true,
@@ -124,13 +157,22 @@ impl<A: Ledger + Topic + DeadLetters + Services + Alarms> Function<A> {
         Ok(())
     }
 
-    async fn check_subscriptions(&self) -> Result<(), Trouble> {
-        let unheard = self.aws.subscriptions().await?.unheard();
+    async fn check_subscriptions(&self) {
+        let unheard = match self.aws.subscriptions().await {
+            Ok(subscriptions) => subscriptions.unheard(),
+            Err(trouble) => {
+                error!(%trouble, "whether somebody hears the alerts is not known, which is as bad as nobody");
+                1
+            }
+        };
         if unheard > 0 {
-            // On its own line, as CloudWatch wants it; the tracing layer would wrap it.
-            println!("{}", metric::unconfirmed_subscriptions(&self.settings.stack, unheard, OffsetDateTime::now_utc()));
+            self.measure(Metric::UnconfirmedSubscriptions, unheard);
         }
-        Ok(())
+    }
+
+    fn measure(&self, metric: Metric, count: u64) {
+        // On its own line, as CloudWatch wants it; the tracing layer would wrap it.
+        println!("{}", metric.line(&self.settings.stack, count, OffsetDateTime::now_utc()));
     }
 }
 

@@ -3,21 +3,40 @@
 use serde_json::json;
 use time::OffsetDateTime;
 
-/// The line that says how many subscriptions do not hear alerts.
-pub(crate) fn unconfirmed_subscriptions(stack: &str, count: u64, now: OffsetDateTime) -> String {
-    json!({
-        "_aws": {
-            "Timestamp": now.unix_timestamp_nanos() / 1_000_000,
-            "CloudWatchMetrics": [{
-                "Namespace": "Watchkeeper",
-                "Dimensions": [["Stack"]],
-                "Metrics": [{"Name": "UnconfirmedSubscriptions", "Unit": "Count"}]
-            }]
-        },
-        "Stack": stack,
-        "UnconfirmedSubscriptions": count
-    })
-    .to_string()
+/// What is measured, only when there is something to measure: a metric costs by the hour in which it is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Metric {
+    /// Subscriptions that do not hear alerts.
+    UnconfirmedSubscriptions,
+    /// Messages that must come again.
+    FailedMessages,
+}
+
+impl Metric {
+    /// As infra/watchkeeper.yaml's alarms know it.
+    fn name(self) -> &'static str {
+        match self {
+            Self::UnconfirmedSubscriptions => "UnconfirmedSubscriptions",
+            Self::FailedMessages => "FailedMessages",
+        }
+    }
+
+    /// The log line.
+    pub(crate) fn line(self, stack: &str, count: u64, now: OffsetDateTime) -> String {
+        json!({
+            "_aws": {
+                "Timestamp": now.unix_timestamp_nanos() / 1_000_000,
+                "CloudWatchMetrics": [{
+                    "Namespace": "Watchkeeper",
+                    "Dimensions": [["Stack"]],
+                    "Metrics": [{"Name": self.name(), "Unit": "Count"}]
+                }]
+            },
+            "Stack": stack,
+            self.name(): count
+        })
+        .to_string()
+    }
 }
 
 #[cfg(test)]
@@ -27,7 +46,7 @@ mod tests {
 
     #[test]
     fn the_line_names_its_metric_and_dimension_and_holds_both() {
-        let line = unconfirmed_subscriptions("watchkeeper", 2, OffsetDateTime::UNIX_EPOCH);
+        let line = Metric::UnconfirmedSubscriptions.line("watchkeeper", 2, OffsetDateTime::UNIX_EPOCH);
         assert!(!line.contains('\n'));
         let line: Value = serde_json::from_str(&line).unwrap();
         let directive = &line["_aws"]["CloudWatchMetrics"][0];

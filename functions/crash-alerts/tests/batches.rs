@@ -8,7 +8,8 @@ use std::time::{Duration, SystemTime};
 
 use aws_lambda_events::sqs::{SqsEvent, SqsMessage};
 use crash_alerts::{
-    AlarmChoice, Alarms, Claim, DeadLetters, Function, Ledger, Services, Settings, Subscriptions, Topic, Trouble,
+    AlarmChoice, Alarms, Claim, DeadLetters, Function, Hold, Invocation, Ledger, Services, Settings, Subscriptions,
+    Topic, Trouble,
 };
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -22,6 +23,8 @@ struct Fake {
     calls: Mutex<usize>,
     /// Calls with these numbers fail.
     failing: Mutex<Vec<usize>>,
+    /// Publish never answers.
+    hangs: Mutex<bool>,
     /// The call with this number is carried out, but neither it nor any later one is answered.
     cut_at: Mutex<Option<usize>>,
     alerts: Mutex<HashMap<(String, String), (bool, OffsetDateTime)>>,
@@ -59,7 +62,8 @@ impl Fake {
 }
 
 impl Ledger for &Fake {
-    async fn claim(&self, key: &AlertKey, now: OffsetDateTime, until: OffsetDateTime) -> Result<Claim, Trouble> {
+    async fn claim(&self, key: &AlertKey, hold: &Hold) -> Result<Claim, Trouble> {
+        let (now, until) = (hold.from, hold.until);
         self.call(|| {
             let mut alerts = self.alerts.lock().unwrap();
             let key = (key.subject.clone(), key.occurrence.clone());
@@ -69,7 +73,7 @@ impl Ledger for &Fake {
                     Claim::Ours
                 }
                 Some((true, _)) => Claim::Sent,
-                Some((false, held)) if *held < now => {
+                Some((false, until_then)) if *until_then < now => {
                     alerts.insert(key, (false, until));
                     Claim::OursAgain
                 }
@@ -97,6 +101,9 @@ impl Ledger for &Fake {
 
 impl Topic for &Fake {
     async fn publish(&self, subject: &str, body: &str) -> Result<String, Trouble> {
+        if *self.hangs.lock().unwrap() {
+            std::future::pending::<()>().await;
+        }
         self.call(|| {
             self.published.lock().unwrap().push(format!("{subject}\n{body}"));
             "m-1".to_owned()
@@ -159,12 +166,16 @@ fn batch(bodies: &[String]) -> SqsEvent {
     event
 }
 
+fn invocation(seconds: u64) -> Invocation {
+    Invocation { request_id: "r".to_owned(), deadline: SystemTime::now() + Duration::from_secs(seconds) }
+}
+
 /// Delivers until nothing fails, as SQS does; time passes between the deliveries.
 async fn deliver(fake: &Fake, bodies: &[String]) {
     let function = function(fake);
     let mut left = bodies.to_vec();
     for _ in 0..5 {
-        let answer = function.batch(batch(&left), SystemTime::now() + Duration::from_secs(30)).await;
+        let answer = function.batch(batch(&left), &invocation(30)).await;
         let again: Vec<usize> =
             answer.batch_item_failures.iter().map(|failure| failure.item_identifier[1..].parse().unwrap()).collect();
         left = again.into_iter().map(|n| left[n].clone()).collect();
@@ -213,9 +224,30 @@ async fn a_kill_between_publish_and_record_repeats_under_the_same_id() {
 #[tokio::test(start_paused = true)]
 async fn without_time_left_nothing_is_begun() {
     let fake = Fake::default();
-    let answer =
-        function(&fake).batch(batch(&[crash_of(1), crash_of(2)]), SystemTime::now() + Duration::from_secs(1)).await;
+    let answer = function(&fake).batch(batch(&[crash_of(1), crash_of(2)]), &invocation(1)).await;
     assert_eq!((answer.batch_item_failures.len(), *fake.calls.lock().unwrap()), (2, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_hangs_is_given_up_in_time_to_say_so() {
+    let fake = Fake::default();
+    *fake.hangs.lock().unwrap() = true;
+    let begin = tokio::time::Instant::now();
+    let answer = function(&fake).batch(batch(&[crash_of(1)]), &invocation(30)).await;
+    assert_eq!(answer.batch_item_failures.len(), 1);
+    assert!(begin.elapsed() < Duration::from_secs(30), "{:?}", begin.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sweep_or_a_steady_state_that_fails_holds_nothing_up() {
+    let fake = Fake::default();
+    *fake.failing.lock().unwrap() = vec![1, 2];
+    let mut steady = sample("deployment-failed");
+    steady["detail"]["eventName"] = json!("SERVICE_DEPLOYMENT_COMPLETED");
+    let bodies = [r#"{"watchkeeper":"sweep"}"#.to_owned(), steady.to_string(), crash_of(1)];
+    let answer = function(&fake).batch(batch(&bodies), &invocation(30)).await;
+    assert!(answer.batch_item_failures.is_empty());
+    assert_eq!((fake.steady.lock().unwrap().len(), times_told(&fake, 1)), (0, 1));
 }
 
 #[tokio::test(start_paused = true)]

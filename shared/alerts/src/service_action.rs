@@ -16,10 +16,9 @@ pub fn service_action(action: &ServiceAction) -> Alert {
     let key = if failed {
         deployment::key(service, &cause, action.deployment_id.as_deref(), &action.origin.event_id)
     } else {
-        // These events carry no version; their own time tells one from the next.
-        let at = action
-            .created_at
-            .map_or_else(|| action.origin.event_id.clone(), |at| at.unix_timestamp_nanos().to_string());
+        // These events carry no version, and ECS repeats them for as long as the trouble lasts: once an hour is told.
+        let hour = action.created_at.or(action.origin.time).map(|at| at.unix_timestamp() / 3600);
+        let at = hour.map_or_else(|| action.origin.event_id.clone(), |hour| hour.to_string());
         AlertKey { subject: format!("service#{service}"), occurrence: format!("{cause}#{at}") }
     };
     let concerns = (!action.concerns.is_empty()).then(|| action.concerns.join(", "));

@@ -85,6 +85,18 @@ fn a_failed_deployment_is_one_occurrence_under_either_detail_type() {
 }
 
 #[test]
+fn a_warning_that_ecs_repeats_is_told_once_an_hour() {
+    let key = |created_at: &str| {
+        let mut event = sample("service-action-start-impaired");
+        event["detail"]["createdAt"] = json!(created_at);
+        let Event::ServiceAction(action) = Event::parse(&event).unwrap() else { panic!() };
+        watchkeeper_alerts::service_action(&action).key
+    };
+    assert_eq!(key("2026-11-20T10:09:12.341Z"), key("2026-11-20T10:59:59Z"));
+    assert_ne!(key("2026-11-20T10:59:59Z"), key("2026-11-20T11:00:00Z"));
+}
+
+#[test]
 fn control_characters_line_breaks_and_emoji_in_a_reason() {
     let mut event = sample("task-stopped-exit-1");
     event["detail"]["containers"][0]["reason"] = json!("boom\r\nSubject: you won\u{0}\u{1b}[31m 🔥 \u{202E}dlrow");

@@ -83,6 +83,10 @@ pub enum Cause {
     Architecture,
     /// The command cannot be run.
     Command,
+    /// The container could not be made or started for another reason; the reason has it.
+    ContainerStart,
+    /// ECS could not take on the task's or its execution role.
+    Role,
     /// Nowhere to place it.
     Capacity,
     /// Spot capacity was taken back.
@@ -117,6 +121,8 @@ impl Cause {
             Self::Logging => "log-driver",
             Self::Architecture => "wrong-architecture",
             Self::Command => "wrong-command",
+            Self::ContainerStart => "container-start",
+            Self::Role => "role-not-assumed",
             Self::Capacity => "no-capacity",
             Self::SpotInterruption => "spot-interruption",
             Self::FargateRetirement => "fargate-retirement",
@@ -150,6 +156,8 @@ impl Cause {
             Self::Logging => "could not start: its log driver failed".to_owned(),
             Self::Architecture => "could not start: its image is for another processor".to_owned(),
             Self::Command => "could not start: its command cannot be run".to_owned(),
+            Self::ContainerStart => "could not be started".to_owned(),
+            Self::Role => "could not start: ECS could not assume its role".to_owned(),
             Self::Capacity => "could not be placed: no capacity".to_owned(),
             Self::SpotInterruption => "was interrupted: Spot capacity was taken back".to_owned(),
             Self::FargateRetirement => "was stopped by AWS: its host is being retired".to_owned(),
@@ -239,6 +247,12 @@ impl Cause {
                 "Build the image for the task's runtimePlatform (cpuArchitecture X86_64 or ARM64), or change the runtimePlatform."
             }
             Self::Command => "Check command and entryPoint in the task definition against what is in the image.",
+            Self::ContainerStart => {
+                "Read the reason above; check ports, links and container names in the task definition."
+            }
+            Self::Role => {
+                "Check that taskRoleArn and executionRoleArn exist and that their trust policies let ecs-tasks.amazonaws.com in."
+            }
             Self::Capacity => {
                 "Check CPU and memory against what the cluster offers; on Fargate try more availability zones or wait, on EC2 add instances."
             }

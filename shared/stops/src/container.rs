@@ -22,25 +22,36 @@ pub(crate) fn beginner(task: &TaskStateChange) -> Option<&Container> {
     task.containers.iter().filter(|container| ended(container)).min_by_key(|container| rank(container, task))
 }
 
+/// Whether every container ended well, or because ECS told it to.
+pub(crate) fn all_ended_well(task: &TaskStateChange) -> bool {
+    task.containers.iter().filter(|container| ended(container)).all(|container| {
+        let told = container.exit_code == Some(SIGTERM) || is_kill_after_time_out(container, task);
+        container.reason.is_none() && (container.exit_code == Some(0) || told)
+    })
+}
+
 fn ended(container: &Container) -> bool {
     container.exit_code.is_some() || container.reason.is_some()
 }
 
 fn rank(container: &Container, task: &TaskStateChange) -> u8 {
-    if container.reason.as_deref().and_then(reason::cause_of).is_some_and(|cause| cause != Cause::StopTimeout) {
-        return 0;
-    }
-    match container.exit_code {
-        Some(SIGKILL) if stop_took_the_time_out(task) => 4,
-        Some(SIGKILL) => 2,
-        Some(0) => 3,
-        Some(SIGTERM) => 5,
-        Some(_) => 1,
-        None => 6,
+    let cause = container.reason.as_deref().map(reason::cause_of);
+    match (cause, container.exit_code) {
+        (Some(Some(cause)), _) if cause != Cause::StopTimeout => 0,
+        // It never ran, and ECS says something about it.
+        (Some(_), None) => 0,
+        _ if is_kill_after_time_out(container, task) => 4,
+        (_, Some(SIGKILL)) => 2,
+        (_, Some(0)) => 3,
+        (_, Some(SIGTERM)) => 5,
+        (_, Some(_)) => 1,
+        (None, None) => 6,
     }
 }
 
-fn stop_took_the_time_out(task: &TaskStateChange) -> bool {
-    let end = task.execution_stopped_at.or(task.stopped_at);
-    matches!((task.stopping_at, end), (Some(begin), Some(end)) if (end - begin).whole_seconds() >= STOP_TIMEOUT)
+/// A container that needed longer than the time-out was killed for it. Only the time at which the containers had
+/// ended tells; `stoppedAt` includes taking the network interface down.
+fn is_kill_after_time_out(container: &Container, task: &TaskStateChange) -> bool {
+    let took = task.stopping_at.zip(task.execution_stopped_at).map(|(begin, end)| (end - begin).whole_seconds());
+    container.exit_code == Some(SIGKILL) && took.is_some_and(|seconds| seconds >= STOP_TIMEOUT)
 }

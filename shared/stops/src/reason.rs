@@ -5,92 +5,109 @@ use crate::cause::{Access, Cause, PullFailure};
 
 /// The cause that a reason names; none where it names none ("Essential container in task exited").
 pub(crate) fn cause_of(reason: &str) -> Option<Cause> {
-    let text = reason.to_lowercase();
+    let text = without_names(reason);
     let has = |words: &[&str]| words.iter().any(|word| text.contains(word));
+    let fails = has(&["fail", "unhealthy"]);
 
-    if has(&["outofmemory", "out of memory"]) {
-        return Some(Cause::OutOfMemory);
-    }
-    if has(&["exec format error", "does not contain descriptor matching platform", "no matching manifest for linux"]) {
-        return Some(Cause::Architecture);
-    }
-    if has(&["failed to validate logger args", "failed to initialize logging driver", "create cloudwatch log"]) {
-        return Some(Cause::Logging);
-    }
-    if has(&["cannotpull", "pull image manifest", "registry auth from", "ecr registry auth"]) {
-        return Some(Cause::ImagePull(pull_failure(&text)));
-    }
-    if has(&["spot task was interrupted", "spot interruption", "spotinterruption"]) {
-        return Some(Cause::SpotInterruption);
-    }
-    if has(&["retire", "performing maintenance on the underlying infrastructure"]) {
-        return Some(Cause::FargateRetirement);
-    }
-    if has(&[
-        "efs utils",
-        "efs volume",
-        "efs mount",
-        "cannotcreatevolume",
-        "failed to mount",
-        "mount.nfs",
-        "mounting",
-        "volume",
-    ]) {
-        return Some(Cause::Volume);
-    }
-    if has(&[
-        "executable file not found",
-        "oci runtime create failed",
-        "unable to start container process",
-        "not a directory: unknown",
-    ]) {
-        return Some(Cause::Command);
-    }
-    if has(&[
-        "network interface",
-        "configure eni",
-        "attach eni",
-        "insufficientfreeaddresses",
-        "insufficient free addresses",
-    ]) {
-        return Some(Cause::Network);
-    }
-    if has(&["secret", "from ssm", "ssm parameter", "invalid parameters", "from asm", "environment file", "env file"]) {
-        return Some(Cause::Secret(access(&text)));
-    }
-    if has(&["elb health check", "lattice", "target group", "target-group", "load balancer"])
-        && has(&["fail", "unhealthy"])
-    {
+    if fails && has(&["elb health check", "lattice", "target group", "target-group", "load balancer"]) {
         return Some(Cause::LoadBalancerHealthCheck);
     }
-    if has(&["container health check", "health check"]) && has(&["fail", "unhealthy"]) {
+    if fails && has(&["health check"]) {
         return Some(Cause::ContainerHealthCheck);
     }
-    if has(&["cannotstopcontainer", "could not transition to stopped"]) {
-        return Some(Cause::StopTimeout);
-    }
-    if has(&[
-        "resource:",
-        "capacity is unavailable",
-        "no container instance",
-        "insufficient capacity",
-        "out of capacity",
-        "placement constraint",
-    ]) {
-        return Some(Cause::Capacity);
-    }
-    if has(&[
-        "internalerror",
-        "containerruntime",
-        "cannotinspectcontainer",
-        "host ec2",
-        "agent disconnected",
-        "instance terminat",
-        "unexpected ec2 error",
-    ]) {
-        return Some(Cause::Infrastructure);
-    }
-    None
+    families().into_iter().find(|(words, _)| has(words)).map(|(_, cause)| cause(&text))
+}
+
+/// Words, and the cause of a reason that has one of them.
+type Family = (&'static [&'static str], fn(&str) -> Cause);
+
+/// The first one that fits counts.
+fn families() -> [Family; 16] {
+    [
+        (&["outofmemory", "out of memory", "oom-killed"], |_| Cause::OutOfMemory),
+        (
+            &["exec format error", "does not contain descriptor matching platform", "no matching manifest for linux"],
+            |_| Cause::Architecture,
+        ),
+        (&["failed to validate logger args", "failed to initialize logging driver", "create cloudwatch log"], |_| {
+            Cause::Logging
+        }),
+        (&["unable to assume the role", "unable to assume role"], |_| Cause::Role),
+        (&["cannotpull", "pull image manifest", "registry auth from", "ecr registry auth"], |text| {
+            Cause::ImagePull(pull_failure(text))
+        }),
+        (&["spot task was interrupted", "spot interruption", "spotinterruption"], |_| Cause::SpotInterruption),
+        (&["performing maintenance on the underlying infrastructure", "task retirement", "being retired"], |_| {
+            Cause::FargateRetirement
+        }),
+        (
+            &[
+                "efs utils",
+                "efs volume",
+                "ebs volume",
+                "cannotcreatevolume",
+                "failed to mount",
+                "mount.nfs",
+                "mounting",
+            ],
+            |_| Cause::Volume,
+        ),
+        (
+            &[
+                "executable file not found",
+                "oci runtime create failed",
+                "unable to start container process",
+                "not a directory: unknown",
+            ],
+            |_| Cause::Command,
+        ),
+        (
+            &[
+                "network interface",
+                "configure eni",
+                "attach eni",
+                "insufficientfreeaddresses",
+                "insufficient free addresses",
+            ],
+            |_| Cause::Network,
+        ),
+        (
+            &["secret", "from ssm", "ssm parameter", "invalid parameters", "from asm", "environment file", "env file"],
+            |text| Cause::Secret(access(text)),
+        ),
+        (&["cannotstopcontainer", "could not transition to stopped"], |_| Cause::StopTimeout),
+        (&["cannotstartcontainer", "cannotcreatecontainer", "could not transition to started"], |_| {
+            Cause::ContainerStart
+        }),
+        (
+            &[
+                "resource:",
+                "capacity is unavailable",
+                "no container instance",
+                "insufficient capacity",
+                "out of capacity",
+                "placement constraint",
+            ],
+            |_| Cause::Capacity,
+        ),
+        (&["unexpected ec2 error", "instance terminat", "host ec2", "agent disconnected"], |_| Cause::Infrastructure),
+        (&["internalerror", "containerruntime", "cannotinspectcontainer", "dockertimeout"], |_| Cause::Infrastructure),
+    ]
+}
+
+/// The reason in lower case without what users named: ARNs, paths, images and quoted text may hold any word.
+fn without_names(reason: &str) -> String {
+    let mut quoted = false;
+    let unquoted: String = reason
+        .chars()
+        .filter(|c| {
+            quoted ^= *c == '"';
+            !quoted
+        })
+        .collect();
+    let named = |word: &&str| *word != "i/o" && (word.contains('/') || word.contains("arn:"));
+    let lower = unquoted.to_lowercase();
+    lower.split_whitespace().filter(|word| !named(word)).collect::<Vec<_>>().join(" ")
 }
 
 const UNREACHABLE: &[&str] = &[

@@ -3,7 +3,7 @@
 use watchkeeper_events::{Container, StopCode, TaskStateChange};
 
 use crate::cause::Cause;
-use crate::container::beginner;
+use crate::container::{all_ended_well, beginner};
 use crate::reason;
 
 /// What a task's stop was.
@@ -101,11 +101,16 @@ fn by_itself(task: &TaskStateChange, stopped_reason: &str) -> Verdict {
     }
     let reason = container.and_then(|container| container.reason.as_deref()).or(task.stopped_reason.as_deref());
     match container.and_then(|container| container.exit_code) {
-        Some(0) if !task.belongs_to_service() => Verdict::EndedWell,
+        Some(0) if ended_well(task) => Verdict::EndedWell,
         Some(code @ 129..=159) => crashed(Cause::Signal(code - 128), container, reason),
         Some(code) => crashed(Cause::Exit(code), container, reason),
         None => crashed(Cause::Unknown, container, reason),
     }
+}
+
+/// A standalone task that did its work: it ran, and no container of it failed.
+fn ended_well(task: &TaskStateChange) -> bool {
+    !task.belongs_to_service() && task.stop_code != Some(StopCode::TaskFailedToStart) && all_ended_well(task)
 }
 
 /// A cause that lies outside the containers: their exit codes are only what came of it.

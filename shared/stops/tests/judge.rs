@@ -209,6 +209,79 @@ fn every_family_of_reasons() {
 }
 
 #[test]
+fn what_users_named_decides_nothing() {
+    for (stop_code, reason, cause) in [
+        (
+            "TaskFailedToStart",
+            "ResourceInitializationError: unable to pull secrets or registry auth: failed to fetch secret arn:aws:secretsmanager:eu-west-1:123456789012:secret:retirement-volume-out of memory-AbCdEf from secrets manager: AccessDeniedException",
+            "secret-unreadable",
+        ),
+        (
+            "TaskFailedToStart",
+            "ResourceInitializationError: Invalid ssm parameters: /volume/agent/dsn",
+            "secret-unreadable",
+        ),
+        (
+            "ServiceSchedulerInitiated",
+            "Task failed ELB health checks in (target-group arn:aws:elasticloadbalancing:eu-west-1:123456789012:targetgroup/retirement-secret-volume/6d0e)",
+            "load-balancer-health-check",
+        ),
+        (
+            "TaskFailedToStart",
+            "ResourceInitializationError: failed to download env files: bucket retirement-env: AccessDenied",
+            "secret-unreadable",
+        ),
+        (
+            "TaskFailedToStart",
+            "CannotStartContainerError: OCI runtime create failed: container init was OOM-killed (memory limit too low?)",
+            "out-of-memory",
+        ),
+        (
+            "TaskFailedToStart",
+            "CannotStartContainerError: OCI runtime create failed: exec: \"/mnt/efs volume/run.sh\": stat /mnt/volume1/run.sh: no such file or directory",
+            "wrong-command",
+        ),
+        (
+            "TaskFailedToStart",
+            "ECS was unable to assume the role 'arn:aws:iam::123456789012:role/secret-agent' that was provided for this task.",
+            "role-not-assumed",
+        ),
+        (
+            "TaskFailedToStart",
+            "CannotStartContainerError: Bind for 0.0.0.0:80 failed: port is already allocated",
+            "container-start",
+        ),
+    ] {
+        assert_eq!(cause_of(stop_code, reason, json!([])), cause, "{reason}");
+    }
+}
+
+#[test]
+fn a_standalone_task_ends_well_only_if_it_ran_and_nothing_failed() {
+    let standalone = |stop_code: &str, containers: Value| {
+        let mut event = sample("task-stopped-exit-0");
+        event["detail"]["group"] = json!("family:import");
+        event["detail"]["startedBy"] = json!("cron");
+        event["detail"]["stopCode"] = json!(stop_code);
+        event["detail"]["containers"] = containers;
+        judge(&read(&event))
+    };
+    let init = json!({"name": "init", "exitCode": 0});
+    assert_eq!(
+        standalone("EssentialContainerExited", json!([init, {"name": "sidecar", "exitCode": 143}])),
+        Verdict::EndedWell
+    );
+    let never = json!({"name": "app", "reason": "CannotCreateContainerError: API error (409): Conflict"});
+    let verdict = crash(standalone("TaskFailedToStart", json!([init, never])));
+    assert_eq!((verdict.container.unwrap().name.as_str(), verdict.cause.id()), ("app", "container-start"));
+    let odd = json!({"name": "app", "reason": "SomethingOf2030: oh no"});
+    let verdict = crash(standalone("TaskFailedToStart", json!([init, odd])));
+    assert_eq!((verdict.container.unwrap().name.as_str(), verdict.cause.id()), ("app", "unknown"));
+    let verdict = crash(standalone("EssentialContainerExited", json!([init, {"name": "app", "exitCode": 137}])));
+    assert_eq!(verdict.container.unwrap().name, "app");
+}
+
+#[test]
 fn digits_in_an_arn_are_not_a_status_code() {
     let reason = "CannotPullContainerError: failed to resolve ref 403401403401.dkr.ecr.eu-west-1.amazonaws.com/agent:1: not found";
     assert_eq!(cause_of("TaskFailedToStart", reason, json!([])), "image-not-found");
@@ -245,7 +318,7 @@ fn of_several_containers_the_one_that_began_it_is_named() {
 fn a_kill_after_the_stop_time_out_is_a_victim() {
     let mut event = sample("task-stopped-exit-1");
     event["detail"]["stoppingAt"] = json!("2026-11-20T10:04:00Z");
-    event["detail"]["stoppedAt"] = json!("2026-11-20T10:04:30Z");
+    event["detail"]["executionStoppedAt"] = json!("2026-11-20T10:04:30Z");
     event["detail"]["containers"] = json!([{"name": "sidecar", "exitCode": 137}, {"name": "app", "exitCode": 0}]);
     let crash = crash(judge(&read(&event)));
     assert_eq!((crash.container.unwrap().name.as_str(), crash.cause.id()), ("app", "application-exit"));

@@ -85,7 +85,9 @@ impl Running {
     /// Hands it an event, without waiting for the answer.
     pub async fn send(&mut self, event: &Value, time: Duration) -> anyhow::Result<()> {
         self.count += 1;
-        let request_id = format!("00000000-0000-4000-8000-{:012}", self.count);
+        // As in Lambda, no two invocations share an id, whichever process they go to.
+        let process = self.child.id().context("the function has ended")?;
+        let request_id = format!("{process:08x}-0000-4000-8000-{:012}", self.count);
         let invocation = Invocation { request_id, event: event.to_string(), time };
         self.invocations.send(invocation).await.context("the Runtime API ended")
     }

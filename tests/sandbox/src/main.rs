@@ -59,8 +59,12 @@ async fn show(arguments: &Arguments) -> anyhow::Result<()> {
     if !arguments.once {
         timeline.heading("It stays up until Ctrl-C. Try, from another terminal:");
         let aws = stage.sandbox.aws_cli().display();
-        println!("    {aws} ecs list-tasks --cluster demo");
-        println!("    {aws} ecs update-service --cluster demo --service agent --desired-count 3");
+        if arguments.no_play {
+            println!("    {aws} ecs create-cluster --cluster-name demo");
+        } else {
+            println!("    {aws} ecs list-tasks --cluster demo");
+            println!("    {aws} ecs update-service --cluster demo --service agent --desired-count 3");
+        }
         println!("    {aws} logs tail {}", stage.stack.output("CrashAlertsLogGroupName")?);
         println!("It runs the aws CLI against {}, with test credentials.", stage.sandbox.endpoint());
         print_mail(&stage).await;

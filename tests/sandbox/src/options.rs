@@ -42,7 +42,7 @@ pub(crate) fn sandbox_folder() -> PathBuf {
     // Cargo's own variable decides where `target` is, if it is set.
     match std::env::var_os("CARGO_TARGET_DIR") {
         Some(target) => PathBuf::from(target).join("sandbox"),
-        None => Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/sandbox"),
+        None => crate::stack::root().join("target/sandbox"),
     }
 }
 

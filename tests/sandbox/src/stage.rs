@@ -116,6 +116,21 @@ impl Stage {
         counts
     }
 
+    /// Waits until a queue holds a message.
+    pub async fn wait_for_message(&self, queue_url: &str) -> anyhow::Result<()> {
+        let get = json!({"QueueUrl": queue_url, "AttributeNames": ["ApproximateNumberOfMessages"]});
+        let found = async {
+            loop {
+                let answer = self.sandbox.aws().json("sqs", "AmazonSQS.GetQueueAttributes", &get).await?;
+                if answer["Attributes"]["ApproximateNumberOfMessages"] != "0" {
+                    return anyhow::Ok(());
+                }
+                tokio::time::sleep(LOOK).await;
+            }
+        };
+        tokio::time::timeout(2 * PATIENCE, found).await.context("no message came")?
+    }
+
     /// Takes a message from a queue, waiting for one.
     pub async fn receive(&self, queue_url: &str) -> anyhow::Result<Value> {
         let receive = json!({

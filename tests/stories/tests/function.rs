@@ -1,6 +1,8 @@
 //! The function by hand against the local AWS: cut off, throttled, refused, and fed what no one expects.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking, also in its own functions")]
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use sandbox::inbox::Mail;
 use sandbox::stage::{PATIENCE, Stage, by_function};
 use sandbox::{Call, Intervention, Options};
@@ -72,6 +74,21 @@ async fn cut_off_between_publish_and_record() {
     assert!(failures(&mut second, &message).await.unwrap().is_empty());
     let calls = stage.function_calls(from);
     assert_eq!(calls.into_iter().collect::<Vec<_>>(), [("dynamodb:PutItem".to_owned(), 1)]);
+}
+
+#[tokio::test]
+async fn an_intent_whose_answer_is_lost_is_recognised_as_its_own() {
+    let stage = stage().await;
+    let first = AtomicBool::new(true);
+    stage.sandbox.door().on_call(Box::new(move |call: &Call| {
+        let lost = by_function(call) && call.is("dynamodb", "PutItem") && first.swap(false, Ordering::SeqCst);
+        if lost { Intervention::Hold } else { Intervention::Pass }
+    }));
+    let mut function = start(&stage).await.unwrap();
+    assert!(failures(&mut function, &batch(&[crash(41)])).await.unwrap().is_empty());
+    let mail = stage.inbox.wait_for(0, PATIENCE, |mail| names(&mail.text, 41)).await.unwrap();
+    assert!(!mail.text.contains("may be a repeat"));
+    assert_eq!(stage.function_calls(0)["dynamodb:PutItem"], 2, "the SDK tried again");
 }
 
 #[tokio::test]

@@ -106,7 +106,7 @@ async fn with_a_permission_taken_away_nothing_is_lost() {
     let role = Role::of_crash_alerts(&stage).await.unwrap();
     let queue = stage.stack.output("CrashAlertsQueueUrl").unwrap();
     // So that a message that failed comes again in seconds, not minutes.
-    let quick = json!({"QueueUrl": queue, "Attributes": {"VisibilityTimeout": "2"}});
+    let quick = json!({"QueueUrl": queue, "Attributes": {"VisibilityTimeout": "1"}});
     stage.sandbox.aws().json("sqs", "AmazonSQS.SetQueueAttributes", &quick).await.unwrap();
 
     // Taken away for a moment: the alert is late, not lost.
@@ -117,10 +117,12 @@ async fn with_a_permission_taken_away_nothing_is_lost() {
     role.grant_all_but(&stage, None).await.unwrap();
     stage.inbox.wait_for(0, PATIENCE, |mail| names(&mail.text, 201)).await.unwrap();
 
-    // Taken away for good: after five tries the message lies in the dead-letter queue, whole.
+    // Taken away for good: after twenty tries the message lies in the dead-letter queue, whole.
     role.grant_all_but(&stage, Some("dynamodb:PutItem")).await.unwrap();
     stage.send(&crash(202).to_string()).await.unwrap();
-    let dead = stage.receive(stage.stack.output("CrashAlertsDeadLetterQueueUrl").unwrap()).await.unwrap();
+    let dead_letters = stage.stack.output("CrashAlertsDeadLetterQueueUrl").unwrap();
+    stage.wait_for_message(dead_letters).await.unwrap();
+    let dead = stage.receive(dead_letters).await.unwrap();
     assert_eq!(dead["Body"].as_str().unwrap(), crash(202).to_string());
 }
 

@@ -164,7 +164,7 @@ impl Play<'_> {
         bus.deliver(&alarm("demo-unhealthy-hosts", "OK", "ALARM")).await?;
         self.expect(mails, "RESOLVED demo-unhealthy-hosts", begin).await?;
         bus.deliver(&alarm("TargetTracking-service/demo/agent-AlarmHigh", "ALARM", "OK")).await?;
-        bus.deliver(&alarm("watchkeeper-crash-alerts-errors", "ALARM", "OK")).await?;
+        bus.deliver(&alarm("watchkeeper-watchkeeper-crash-alerts-errors", "ALARM", "OK")).await?;
         self.nothing_but(mails, 4).await?;
         self.timeline.saw("alarms of target tracking and our own stay silent");
         Ok(())
