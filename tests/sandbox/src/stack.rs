@@ -10,6 +10,7 @@ use anyhow::{Context, bail, ensure};
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 use tokio::process::Command;
+use zip::CompressionMethod;
 use zip::write::SimpleFileOptions;
 
 use crate::Sandbox;
@@ -109,7 +110,10 @@ fn package(binaries: &Path, zips: &Path) -> anyhow::Result<()> {
         let program = std::fs::read(&binary).with_context(|| format!("reading {}", binary.display()))?;
         let path = zips.join(format!("{function}.zip"));
         let mut zip = zip::ZipWriter::new(File::create(&path).with_context(|| format!("making {}", path.display()))?);
-        zip.start_file("bootstrap", SimpleFileOptions::default().unix_permissions(0o755))?;
+        zip.start_file(
+            "bootstrap",
+            SimpleFileOptions::default().compression_method(CompressionMethod::Stored).unix_permissions(0o755),
+        )?;
         zip.write_all(&program)
             .and_then(|()| zip.finish().map(drop).map_err(Into::into))
             .with_context(|| format!("writing {}", path.display()))?;
