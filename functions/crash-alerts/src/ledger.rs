@@ -5,10 +5,11 @@
 //! then whoever finds the intent sends it again, under the same id. A kill may repeat an alert; it never
 //! loses one.
 
-use aws_sdk_dynamodb::operation::put_item::PutItemError;
+use aws_sdk_dynamodb::error::SdkError;
+use aws_sdk_dynamodb::operation::put_item::{PutItemError, PutItemOutput};
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure};
 use time::{Duration, OffsetDateTime};
-use watchkeeper_alerts::AlertKey;
+use watchkeeper_alerts::{AlertKey, AsOf};
 use watchkeeper_events::{ServiceArn, TaskDefinitionArn};
 
 use crate::clients::Clients;
@@ -49,6 +50,9 @@ pub struct Hold {
 pub trait Ledger {
     /// Writes the intent.
     fn claim(&self, key: &AlertKey, hold: &Hold) -> impl Future<Output = Result<Claim, Trouble>> + Send;
+
+    /// Whether nothing newer about the same state was seen; remembers this one if so.
+    fn is_newest(&self, news: &AsOf) -> impl Future<Output = Result<bool, Trouble>> + Send;
 
     /// Writes the success.
     fn record(
@@ -110,6 +114,24 @@ impl Ledger for Clients {
         }
     }
 
+    async fn is_newest(&self, news: &AsOf) -> Result<bool, Trouble> {
+        let answer = self
+            .dynamodb
+            .put_item()
+            .table_name(&self.table)
+            .item("pk", text(&news.subject))
+            .item("sk", text(&format!("newest#{}", news.aspect)))
+            .item("schema", number(&SCHEMA))
+            .item("expires_at", number(&(news.at + ALERT_LIFE).unix_timestamp()))
+            .item("as_of", number(&milliseconds(news.at)))
+            // The same again is a repeat, which the claim deals with.
+            .condition_expression("attribute_not_exists(pk) OR as_of <= :as_of")
+            .expression_attribute_values(":as_of", number(&milliseconds(news.at)))
+            .send()
+            .await;
+        unless_condition_failed("comparing the news with what is known", answer)
+    }
+
     async fn record(&self, key: &AlertKey, message_id: &str, now: OffsetDateTime) -> Result<(), Trouble> {
         self.dynamodb
             .update_item()
@@ -147,13 +169,21 @@ impl Ledger for Clients {
             .expression_attribute_values(":seen_at", number(&milliseconds(seen_at)))
             .send()
             .await;
-        match answer {
-            Ok(_) => Ok(()),
-            Err(error) if error.as_service_error().is_some_and(PutItemError::is_conditional_check_failed_exception) => {
-                Ok(())
-            }
-            Err(error) => Err(Trouble::call("remembering a steady revision", &error)),
+        unless_condition_failed("remembering a steady revision", answer).map(drop)
+    }
+}
+
+/// Whether the item was put; that its condition did not hold is no error.
+fn unless_condition_failed(
+    doing: &'static str,
+    answer: Result<PutItemOutput, SdkError<PutItemError>>,
+) -> Result<bool, Trouble> {
+    match answer {
+        Ok(_) => Ok(true),
+        Err(error) if error.as_service_error().is_some_and(PutItemError::is_conditional_check_failed_exception) => {
+            Ok(false)
         }
+        Err(error) => Err(Trouble::call(doing, &error)),
     }
 }
 

@@ -131,6 +131,12 @@ impl<A: Ledger + Topic + DeadLetters + Services + Alarms> Function<A> {
 
     async fn alert(&self, alert: &Alert, hold: &Hold) -> Result<(), Trouble> {
         let alert_id = alert.key.alert_id();
+        if let Some(news) = &alert.as_of
+            && !self.aws.is_newest(news).await?
+        {
+            info!(alert_id, "overtaken: something newer of the same state came first");
+            return Ok(());
+        }
         let claim = self.aws.claim(&alert.key, hold).await?;
         let repeat = match claim {
             Claim::Ours => false,

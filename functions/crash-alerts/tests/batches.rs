@@ -14,7 +14,7 @@ use crash_alerts::{
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use time::OffsetDateTime;
-use watchkeeper_alerts::AlertKey;
+use watchkeeper_alerts::{AlertKey, AsOf};
 use watchkeeper_events::{AlarmArn, ServiceArn, TaskDefinitionArn};
 
 /// AWS in memory, which can be made to fail from a call on, as a function that is killed sees it.
@@ -28,6 +28,7 @@ struct Fake {
     /// The call with this number is carried out, but neither it nor any later one is answered.
     cut_at: Mutex<Option<usize>>,
     alerts: Mutex<HashMap<(String, String), (bool, OffsetDateTime)>>,
+    newest: Mutex<HashMap<(String, String), OffsetDateTime>>,
     published: Mutex<Vec<String>>,
     dead: Mutex<Vec<(String, String)>>,
     steady: Mutex<Vec<String>>,
@@ -79,6 +80,16 @@ impl Ledger for &Fake {
                 }
                 Some(_) => Claim::InFlight,
             }
+        })
+    }
+
+    async fn is_newest(&self, news: &AsOf) -> Result<bool, Trouble> {
+        self.call(|| {
+            let mut newest = self.newest.lock().unwrap();
+            let known = newest.entry((news.subject.clone(), news.aspect.clone())).or_insert(news.at);
+            let is_newest = news.at >= *known;
+            *known = news.at.max(*known);
+            is_newest
         })
     }
 
@@ -257,6 +268,26 @@ async fn publishing_is_paced() {
     deliver(&fake, &(0..9).map(crash_of).collect::<Vec<_>>()).await;
     // Two such functions at once stay below ten a second.
     assert!(begin.elapsed() >= 8 * crash_alerts::BETWEEN_PUBLISHES, "{:?}", begin.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_alarm_that_is_over_already_is_not_told_after_its_end() {
+    let change = |state: &str, previous: &str, at: &str| {
+        let mut event = sample("alarm-unhealthy-hosts");
+        event["detail"]["state"] = json!({"value": state, "timestamp": at});
+        event["detail"]["previousState"]["value"] = json!(previous);
+        event.to_string()
+    };
+    let (off, over) = (change("ALARM", "OK", "2026-11-20T10:00:00Z"), change("OK", "ALARM", "2026-11-20T10:05:00Z"));
+    let subjects = |fake: &Fake| -> Vec<String> {
+        fake.published.lock().unwrap().iter().map(|text| text.split(' ').next().unwrap().to_owned()).collect()
+    };
+    let in_order = Fake::default();
+    deliver(&in_order, &[off.clone(), over.clone(), off.clone(), over.clone()]).await;
+    assert_eq!(subjects(&in_order), ["ALARM", "RESOLVED"]);
+    let reordered = Fake::default();
+    deliver(&reordered, &[over, off]).await;
+    assert_eq!(subjects(&reordered), ["RESOLVED"], "the last word is the last state");
 }
 
 #[tokio::test(start_paused = true)]

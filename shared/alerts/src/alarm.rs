@@ -3,7 +3,7 @@
 use watchkeeper_events::AlarmStateChange;
 use watchkeeper_stops::Severity;
 
-use crate::alert::{Alert, AlertKey, Facts, Kind};
+use crate::alert::{Alert, AlertKey, AsOf, Facts, Kind};
 use crate::{console, moment};
 
 /// The alert for an alarm that went off.
@@ -29,11 +29,10 @@ fn alert(change: &AlarmStateChange, kind: Kind, severity: Severity, summary: &st
         .with("Reason", change.reason.as_deref())
         .with("Since", since.map(moment::utc))
         .with("Account", Some(format!("{} in {}", place.account(), place.region())));
+    let subject = format!("alarm#{}", change.alarm);
     Alert {
-        key: AlertKey {
-            subject: format!("alarm#{}", change.alarm),
-            occurrence: format!("{}#{at}", kind.word().to_lowercase()),
-        },
+        as_of: since.map(|at| AsOf { subject: subject.clone(), aspect: String::new(), at }),
+        key: AlertKey { subject, occurrence: format!("{}#{at}", kind.word().to_lowercase()) },
         kind,
         severity,
         cause: "alarm".to_owned(),

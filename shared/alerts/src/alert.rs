@@ -1,5 +1,6 @@
 //! The alert itself.
 
+use time::OffsetDateTime;
 use uuid::Uuid;
 use watchkeeper_stops::Severity;
 
@@ -78,11 +79,24 @@ pub struct Link {
     pub url: String,
 }
 
+/// The state of something at a time: news that is void once a newer state of the same thing was told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AsOf {
+    /// The thing, as in [`AlertKey`].
+    pub subject: String,
+    /// What of it, where it has several states at once; else empty.
+    pub aspect: String,
+    /// When it was so.
+    pub at: OffsetDateTime,
+}
+
 /// One piece of news for ops.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Alert {
     /// What it is about.
     pub key: AlertKey,
+    /// For news of a state, when it was so.
+    pub as_of: Option<AsOf>,
     /// What sort of news.
     pub kind: Kind,
     /// How urgent.

@@ -41,6 +41,7 @@ pub fn crash(task: &TaskStateChange, crash: &Crash) -> Alert {
     ];
     Alert {
         key: AlertKey { subject: format!("task#{}", task.task), occurrence: "stopped".to_owned() },
+        as_of: None,
         kind: Kind::Crash,
         severity: crash.cause.severity(),
         cause: crash.cause.id().to_owned(),

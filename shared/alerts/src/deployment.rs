@@ -31,6 +31,7 @@ fn alert(deployment: &DeploymentStateChange, kind: Kind, cause: &str, summary: &
         .with("Account", Some(format!("{} in {}", service.arn().account(), service.arn().region())));
     Alert {
         key: key(service, cause, deployment.deployment_id.as_deref(), &deployment.origin.event_id),
+        as_of: None,
         kind,
         severity: Severity::Error,
         cause: cause.to_owned(),

@@ -15,7 +15,7 @@ mod service_action;
 mod text;
 
 pub use alarm::{alarm, alarm_ok};
-pub use alert::{Alert, AlertKey, Fact, Kind, Link};
+pub use alert::{Alert, AlertKey, AsOf, Fact, Kind, Link};
 pub use crash::crash;
 pub use deployment::{deployment_failed, rollback};
 pub use observation::observation;

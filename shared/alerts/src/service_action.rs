@@ -33,6 +33,7 @@ pub fn service_action(action: &ServiceAction) -> Alert {
         .with("Account", Some(format!("{} in {}", service.arn().account(), service.arn().region())));
     Alert {
         key,
+        as_of: None,
         kind: if failed { Kind::DeploymentFailed } else { Kind::Service },
         severity: if action.level == ActionLevel::Warn { Severity::Warning } else { Severity::Error },
         cause,
