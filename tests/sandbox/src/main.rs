@@ -65,18 +65,31 @@ async fn show(arguments: &Arguments) -> anyhow::Result<()> {
             println!("    {aws} ecs list-tasks --cluster demo");
             println!("    {aws} ecs update-service --cluster demo --service agent --desired-count 3");
         }
-        println!("    {aws} logs tail {}", stage.stack.output("CrashAlertsLogGroupName")?);
+        let log = stage.stack.output("CrashAlertsLogGroupName")?;
+        println!("    {aws} logs filter-log-events --log-group-name {log} --query 'events[].message' --output text");
         println!("It runs the aws CLI against {}, with test credentials.", stage.sandbox.endpoint());
-        print_mail(&stage).await;
+        watch(&stage, &timeline).await;
     }
     stage.stop().await
 }
 
-/// Prints each further alert as it arrives, for as long as the inbox is read.
-async fn print_mail(stage: &Stage) {
-    let mut seen = stage.inbox.mails().len();
-    while let Ok(mail) = stage.inbox.next(seen).await {
-        seen += 1;
-        println!("\nops get: {}\n\n{}", mail.subject, mail.text);
+/// Prints each further alert and each task that stops, for as long as the inbox is read.
+async fn watch(stage: &Stage, timeline: &Timeline) {
+    let bus = stage.sandbox.bus();
+    let (mut mails, mut events) = (stage.inbox.mails().len(), bus.emitted().len());
+    loop {
+        tokio::select! {
+            mail = stage.inbox.next(mails) => {
+                let Ok(mail) = mail else { return };
+                mails += 1;
+                timeline.saw(&format!("ops get: {}", mail.subject));
+                timeline.quote(&mail.text);
+            }
+            stopped = bus.next(events, play::is_stop) => {
+                let (index, event) = stopped;
+                events = index + 1;
+                timeline.act(&play::stop_in_words(&event));
+            }
+        }
     }
 }

@@ -81,7 +81,8 @@ impl Stage {
         tokio::time::timeout(PATIENCE, found).await.with_context(|| format!("the table has no such item {pk} {sk}"))?
     }
 
-    /// Waits until every event emitted so far was delivered and the function has dealt with its queue.
+    /// Waits until every event emitted so far was delivered, the function has dealt with its queue, and what it told
+    /// has arrived.
     pub async fn quiet(&self) -> anyhow::Result<()> {
         self.sandbox.bus().delivered().await;
         let names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"];
@@ -95,7 +96,17 @@ impl Stage {
                 tokio::time::sleep(LOOK).await;
             }
         };
-        tokio::time::timeout(PATIENCE, empty).await.context("the function does not get its queue empty")?
+        tokio::time::timeout(PATIENCE, empty).await.context("the function does not get its queue empty")??;
+        let told = |call: &Call| {
+            let done = call.outcome.as_ref().is_some_and(|outcome| outcome.status == 200);
+            by_function(call) && call.is("sns", "Publish") && done
+        };
+        let told = self.sandbox.door().calls_where(0, told).len();
+        if told > 0 {
+            let arrived = tokio::time::timeout(PATIENCE, self.inbox.next(told - 1)).await;
+            arrived.with_context(|| format!("of {told} alerts only {} arrived", self.inbox.mails().len()))??;
+        }
+        Ok(())
     }
 
     /// Checks that nothing arrived since there were `before` mails, once the function is done with its queue.

@@ -97,20 +97,25 @@ impl Bus {
         within: Duration,
         wanted: impl Fn(&Value) -> bool,
     ) -> anyhow::Result<Value> {
-        let mut changed = self.shared.changed.subscribe();
-        let found = async {
-            loop {
-                if let Some(event) = self.shared.emitted().iter().skip(from).find(|event| wanted(event)) {
-                    return event.clone();
-                }
-                // The sender lives as long as `self`.
-                let _ = changed.changed().await;
-            }
-        };
+        let found = async { self.next(from, wanted).await.1 };
         tokio::time::timeout(within, found).await.map_err(|_| {
             let seen: Vec<_> = self.shared.emitted().iter().skip(from).map(summary).collect();
             anyhow::anyhow!("no such event within {within:?}; emitted since event {from}: {}", seen.join(", "))
         })
+    }
+
+    /// Waits, however long it takes, for the first event from place `from` of [`Bus::emitted`] on that satisfies `wanted`;
+    /// returns it with its place.
+    pub async fn next(&self, from: usize, wanted: impl Fn(&Value) -> bool) -> (usize, Value) {
+        let mut changed = self.shared.changed.subscribe();
+        loop {
+            let emitted = self.emitted();
+            if let Some(index) = emitted.iter().skip(from).position(&wanted) {
+                return (from + index, emitted[from + index].clone());
+            }
+            // The sender lives as long as `self`.
+            let _ = changed.changed().await;
+        }
     }
 
     /// Waits until every event emitted so far was delivered.

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::agents::{BAD_IMAGE, CLUSTER, IMAGE, SERVICE};
 use super::{Play, short};
+use crate::ecs::{Status, Task};
 use crate::stage::PATIENCE;
 
 impl Play<'_> {
@@ -74,6 +75,9 @@ impl Play<'_> {
         let mail = self.expect(mails, "its image was not found", begin).await?;
         ensure!(mail.text.contains("CannotPullContainerError"), "the alert does not give ECS's reason:\n{}", mail.text);
         self.stage.ecs("DeleteService", json!({"cluster": CLUSTER, "service": "gateway", "force": true})).await?;
+        // A task that was on its way when the service went may fail yet.
+        let over = |task: &Task| task.group != "service:gateway" || task.status == Status::Stopped;
+        self.stage.sandbox.ecs().wait_for_tasks(PATIENCE, |tasks| tasks.iter().all(over)).await?;
         self.timeline.saw("the service is deleted again");
         self.stage.quiet().await
     }

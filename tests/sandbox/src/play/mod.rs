@@ -59,20 +59,9 @@ impl Play<'_> {
             .stage
             .sandbox
             .bus()
-            .wait_for(from, PATIENCE, |event| {
-                event["detail"]["taskArn"] == task_arn && event["detail"]["lastStatus"] == "STOPPED"
-            })
+            .wait_for(from, PATIENCE, |event| event["detail"]["taskArn"] == task_arn && is_stop(event))
             .await?;
-        let text = |value: &Value| value.as_str().unwrap_or("-").to_owned();
-        let exit = event["detail"]["containers"][0]["exitCode"].as_i64();
-        self.timeline.saw(&format!(
-            "ECS: task {} STOPPED, version {}, {}, \"{}\"{}",
-            short(task_arn),
-            event["detail"]["version"],
-            text(&event["detail"]["stopCode"]),
-            text(&event["detail"]["stoppedReason"]),
-            exit.map(|code| format!(", exit code {code}")).unwrap_or_default()
-        ));
+        self.timeline.saw(&stop_in_words(&event));
         Ok(event)
     }
 
@@ -83,6 +72,27 @@ impl Play<'_> {
     fn events(&self) -> usize {
         self.stage.sandbox.bus().emitted().len()
     }
+}
+
+/// Whether an event says that a task has stopped.
+pub fn is_stop(event: &Value) -> bool {
+    event["detail-type"] == "ECS Task State Change" && event["detail"]["lastStatus"] == "STOPPED"
+}
+
+/// What such an event says.
+pub fn stop_in_words(event: &Value) -> String {
+    let detail = &event["detail"];
+    let text = |name: &str| detail[name].as_str().unwrap_or("-");
+    let exit = detail["containers"][0]["exitCode"].as_i64();
+    format!(
+        "ECS: task {} of {} STOPPED, version {}, {}, \"{}\"{}",
+        short(text("taskArn")),
+        text("group"),
+        detail["version"],
+        text("stopCode"),
+        text("stoppedReason"),
+        exit.map(|code| format!(", exit code {code}")).unwrap_or_default()
+    )
 }
 
 /// The first characters of a task's id.
