@@ -49,8 +49,7 @@ impl AlarmStateChange {
     ) -> Result<Self, EventError> {
         let first =
             resources.first().ok_or_else(|| envelope.fault("resources", "is empty; the alarm's ARN belongs there"))?;
-        let alarm =
-            AlarmArn::parse(first).map_err(|error| envelope.fault("resources[0]", format!("is wrong: {error}")))?;
+        let alarm = AlarmArn::parse(first).map_err(|error| envelope.fault("resources[0]", error.to_string()))?;
         let state = detail.required_object("state")?;
         let previous = detail.object("previousState")?;
         let description = match detail.object("configuration")? {

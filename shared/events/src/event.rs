@@ -35,7 +35,7 @@ pub enum Event {
     Alarm(Box<AlarmStateChange>),
 }
 
-/// Why an event could not be understood. Never carries the event's own content.
+/// Why an event could not be understood. Of the event itself it says no more than id, source and detail-type.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum EventError {
     /// A field is missing or not of its kind.
@@ -69,9 +69,10 @@ impl EventError {
     }
 }
 
-/// Names that come from the event are cut, so that an error stays readable whatever was sent.
+/// Names that come from the event are cut, so that an error stays readable whatever was sent, and rid of what SQS does
+/// not take in an attribute (SQS API Reference, `SendMessage`).
 fn shorten(text: &str) -> String {
-    text.chars().filter(|c| !c.is_control()).take(100).collect()
+    text.chars().filter(|c| !c.is_control() && !matches!(c, '\u{FFFE}' | '\u{FFFF}')).take(100).collect()
 }
 
 impl Event {

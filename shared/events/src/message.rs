@@ -17,7 +17,8 @@ pub enum QueueMessage {
     Observation(Box<Observation>),
 }
 
-/// Why a message could not be understood. Never carries the message's own content.
+/// Why a message could not be understood. Of the message itself it says no more than an event's id, source and
+/// detail-type.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum MessageError {
     /// Not JSON at all.

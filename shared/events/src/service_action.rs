@@ -83,7 +83,7 @@ pub(crate) fn service_of(
         .text("clusterArn")?
         .map(|text| ClusterArn::parse(&text))
         .transpose()
-        .map_err(|error| detail.fault("clusterArn", format!("is wrong: {error}")))?;
+        .map_err(|error| detail.fault("clusterArn", error.to_string()))?;
     let full_arn = |name: &str| {
         let cluster = cluster.as_ref()?;
         let partition = cluster.arn().partition();
@@ -92,8 +92,7 @@ pub(crate) fn service_of(
         ServiceArn::parse(&text).ok()
     };
     if let Some(first) = resources.first() {
-        let service =
-            ServiceArn::parse(first).map_err(|error| envelope.fault("resources[0]", format!("is wrong: {error}")))?;
+        let service = ServiceArn::parse(first).map_err(|error| envelope.fault("resources[0]", error.to_string()))?;
         return Ok(match service.cluster_name() {
             Some(_) => service,
             None => full_arn(service.name()).unwrap_or(service),

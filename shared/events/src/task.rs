@@ -115,12 +115,12 @@ impl TaskStateChange {
             .text("taskDefinitionArn")?
             .map(|text| TaskDefinitionArn::parse(&text))
             .transpose()
-            .map_err(|error| detail.fault("taskDefinitionArn", format!("is wrong: {error}")))?;
+            .map_err(|error| detail.fault("taskDefinitionArn", error.to_string()))?;
         Ok(Self {
             task: TaskArn::parse(&detail.required_text("taskArn")?)
-                .map_err(|error| detail.fault("taskArn", format!("is wrong: {error}")))?,
+                .map_err(|error| detail.fault("taskArn", error.to_string()))?,
             cluster: ClusterArn::parse(&detail.required_text("clusterArn")?)
-                .map_err(|error| detail.fault("clusterArn", format!("is wrong: {error}")))?,
+                .map_err(|error| detail.fault("clusterArn", error.to_string()))?,
             task_definition,
             group: detail.text("group")?,
             started_by: detail.text("startedBy")?,
