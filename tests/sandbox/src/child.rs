@@ -18,6 +18,7 @@ use tokio::sync::{oneshot, watch};
 use crate::watchdog::Watchdog;
 
 /// What to start. The child sees no environment but this one.
+#[derive(Clone)]
 pub(crate) struct Launch {
     pub(crate) program: PathBuf,
     pub(crate) arguments: Vec<String>,

@@ -157,11 +157,16 @@ impl Shared {
         let answer = if let Intervention::Fail { status, code, message } = &intervention {
             error::answer(incoming.protocol, *status, code, message)
         } else {
+            let turn = match &incoming.ecs_action {
+                Some(action) => self.ecs.turn(action).await,
+                None => None,
+            };
             let answer = match self.permissions.judge(&incoming, &parts, &body).await {
                 Verdict::Ministack => self.upstream.forward(&parts, body.clone()).await,
                 Verdict::Allowed(parts) => self.upstream.forward(&parts, body.clone()).await,
                 Verdict::Denied(why) => error::answer(incoming.protocol, 400, "AccessDeniedException", &why),
             };
+            drop(turn);
             match &incoming.ecs_action {
                 Some(action) => self.ecs_answer(action, &body, answer).await,
                 None => answer,

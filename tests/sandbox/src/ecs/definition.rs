@@ -8,7 +8,7 @@ use serde_json::Value;
 const DEFAULT_STOP_TIMEOUT: u64 = 30;
 
 /// Parameters of a container that would change how it runs and that the sandbox does not act on.
-const NOT_MODELLED: [&str; 3] = ["secrets", "dependsOn", "healthCheck"];
+const NOT_MODELLED: [&str; 1] = ["secrets"];
 
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Definition {
@@ -17,6 +17,8 @@ pub(crate) struct Definition {
     pub(crate) cpu: String,
     pub(crate) memory: String,
     pub(crate) containers: Vec<ContainerDefinition>,
+    /// Its tags, as the API writes them.
+    pub(crate) tags: Vec<Value>,
     /// What it asks for beyond what is run, named for the reader.
     pub(crate) not_modelled: Vec<String>,
 }
@@ -31,11 +33,47 @@ pub(crate) struct ContainerDefinition {
     pub(crate) command: Vec<String>,
     pub(crate) stop_timeout: Duration,
     pub(crate) cpu: String,
+    pub(crate) depends_on: Vec<Dependency>,
+    /// How long those that depend on it wait for it.
+    pub(crate) start_timeout: Option<Duration>,
+    pub(crate) health_check: Option<HealthCheck>,
+}
+
+/// What a container waits for before it starts (API reference of `ContainerDependency`).
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Dependency {
+    /// The other container.
+    pub(crate) container: String,
+    pub(crate) condition: Condition,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Condition {
+    /// It was started.
+    Start,
+    /// It ended.
+    Complete,
+    /// It ended with exit code 0.
+    Success,
+    /// Its health check passed.
+    Healthy,
+}
+
+/// How a container's health is found out (API reference of `HealthCheck`).
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct HealthCheck {
+    /// `CMD` and words, or `CMD-SHELL` and a line of shell.
+    pub(crate) command: Vec<String>,
+    pub(crate) interval: u32,
+    pub(crate) timeout: Duration,
+    pub(crate) retries: u32,
+    pub(crate) start_period: u32,
 }
 
 impl Definition {
-    /// Reads the `taskDefinition` of `DescribeTaskDefinition`; `None` when it is none.
-    pub(crate) fn read(definition: &Value) -> Option<Self> {
+    /// Reads the answer of `DescribeTaskDefinition`; `None` when there is none in it.
+    pub(crate) fn read(answer: &Value) -> Option<Self> {
+        let definition = &answer["taskDefinition"];
         let arn = definition["taskDefinitionArn"].as_str()?;
         let text = |name: &str, default: &str| definition[name].as_str().unwrap_or(default).to_owned();
         let containers = definition["containerDefinitions"].as_array()?;
@@ -55,13 +93,14 @@ impl Definition {
             cpu: text("cpu", "256"),
             memory: text("memory", "512"),
             containers: containers.iter().map(ContainerDefinition::read).collect::<Option<_>>()?,
+            tags: answer["tags"].as_array().cloned().unwrap_or_default(),
             not_modelled: not_modelled.collect(),
         })
     }
 }
 
 impl ContainerDefinition {
-    fn read(container: &Value) -> Option<Self> {
+    pub(super) fn read(container: &Value) -> Option<Self> {
         Some(Self {
             name: container["name"].as_str()?.to_owned(),
             image: container["image"].as_str()?.to_owned(),
@@ -71,6 +110,9 @@ impl ContainerDefinition {
             command: words(&container["command"]),
             stop_timeout: Duration::from_secs(container["stopTimeout"].as_u64().unwrap_or(DEFAULT_STOP_TIMEOUT)),
             cpu: container["cpu"].as_u64().unwrap_or(0).to_string(),
+            depends_on: container["dependsOn"].as_array().into_iter().flatten().filter_map(Dependency::read).collect(),
+            start_timeout: container["startTimeout"].as_u64().map(Duration::from_secs),
+            health_check: HealthCheck::read(&container["healthCheck"]),
         })
     }
 
@@ -91,6 +133,39 @@ impl ContainerDefinition {
     }
 }
 
+impl Dependency {
+    fn read(dependency: &Value) -> Option<Self> {
+        let condition = match dependency["condition"].as_str()? {
+            "START" => Condition::Start,
+            "COMPLETE" => Condition::Complete,
+            "SUCCESS" => Condition::Success,
+            "HEALTHY" => Condition::Healthy,
+            _ => return None,
+        };
+        Some(Self { container: dependency["containerName"].as_str()?.to_owned(), condition })
+    }
+}
+
+impl HealthCheck {
+    /// `None` when there is no command, or just `NONE`, which switches an image's own check off.
+    fn read(check: &Value) -> Option<Self> {
+        let command = words(&check["command"]);
+        if command.len() < 2 {
+            return None;
+        }
+        let number = |name: &str, default: u32| {
+            check[name].as_u64().and_then(|number| u32::try_from(number).ok()).unwrap_or(default)
+        };
+        Some(Self {
+            command,
+            interval: number("interval", 30),
+            timeout: Duration::from_secs(number("timeout", 5).into()),
+            retries: number("retries", 3),
+            start_period: number("startPeriod", 0),
+        })
+    }
+}
+
 fn words(value: &Value) -> Vec<String> {
     value.as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
 }
@@ -108,18 +183,23 @@ mod tests {
 
     #[test]
     fn a_definition_is_read_with_its_defaults() {
-        let definition = Definition::read(&json!({
+        let definition = Definition::read(&json!({ "taskDefinition": {
             "taskDefinitionArn": "arn:aws:ecs:eu-west-1:1:task-definition/agent:3", "family": "agent",
             "containerDefinitions": [
                 { "name": "agent", "image": "agent:1", "environment": [{ "name": "PORT", "value": "1" }], "stopTimeout": 2 },
-                { "name": "side", "image": "side:1", "essential": false, "secrets": [{ "name": "S", "valueFrom": "a" }] },
+                { "name": "side", "image": "side:1", "essential": false, "secrets": [{ "name": "S", "valueFrom": "a" }],
+                  "healthCheck": { "command": ["CMD", "true"] }, "dependsOn": [{ "containerName": "agent", "condition": "HEALTHY" }] },
             ],
-        }))
+        } }))
         .unwrap();
         assert_eq!((definition.cpu.as_str(), definition.memory.as_str()), ("256", "512"));
         let [agent, side] = &definition.containers[..] else { panic!("two containers") };
         assert!(agent.essential && !side.essential);
         assert_eq!((agent.stop_timeout.as_secs(), side.stop_timeout.as_secs()), (2, 30));
+        assert_eq!(side.depends_on, [Dependency { container: "agent".to_owned(), condition: Condition::Healthy }]);
+        let check = side.health_check.as_ref().unwrap();
+        assert_eq!((check.interval, check.timeout.as_secs(), check.retries, check.start_period), (30, 5, 3, 0));
+        assert_eq!((&agent.health_check, agent.start_timeout), (&None, None));
         assert_eq!(
             definition.not_modelled,
             ["arn:aws:ecs:eu-west-1:1:task-definition/agent:3: container side: secrets"]

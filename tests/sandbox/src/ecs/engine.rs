@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anyhow::Context;
 use serde_json::{Value, json};
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, OwnedMutexGuard, watch};
 use tokio::task::{JoinHandle, JoinSet};
 
 use super::addresses::Addresses;
@@ -15,7 +15,9 @@ use super::images::Images;
 use super::lifecycle;
 use super::pace::Pace;
 use super::scheduler;
+use super::service::Service;
 use super::store::Store;
+use super::tags;
 use super::task::{Container, Placement, Status, Task, Times};
 use super::world::World;
 use crate::aws::Aws;
@@ -31,6 +33,8 @@ pub(crate) struct Engine {
     store: Store,
     /// One at a time reads the store and takes over what it read, so that nothing older overtakes something newer.
     syncing: tokio::sync::Mutex<()>,
+    /// One at a time writes to the store: a caller's update and a rollback do not overtake each other.
+    writing: Arc<tokio::sync::Mutex<()>>,
     definitions: Mutex<HashMap<String, Arc<Definition>>>,
     pub(crate) images: Images,
     pub(crate) addresses: Addresses,
@@ -64,6 +68,7 @@ impl Engine {
             wake: Notify::new(),
             store: Store::new(aws),
             syncing: tokio::sync::Mutex::default(),
+            writing: Arc::default(),
             definitions: Mutex::default(),
             images: Images::load(&options.images, &options.binaries)?,
             addresses: Addresses::claim()?,
@@ -107,6 +112,37 @@ impl Engine {
         Ok(())
     }
 
+    /// To be held while a call that changes a service passes on to the store.
+    pub(crate) async fn turn_to_write(&self) -> OwnedMutexGuard<()> {
+        Arc::clone(&self.writing).lock_owned().await
+    }
+
+    /// Tells the store about services that the circuit breaker put back to an older revision.
+    async fn write_rollbacks(&self) -> anyhow::Result<()> {
+        let unwritten = |service: &&Service| service.unwritten_rollback;
+        let services: Vec<Service> = self.world().services.values().filter(unwritten).cloned().collect();
+        for service in services {
+            let _turn = self.turn_to_write().await;
+            let _no_sync_between = self.syncing.lock().await;
+            let Some(primary) = service.primary() else { continue };
+            // Somebody may have updated the service meanwhile: then that counts.
+            let current = self.store.primary(&service.stored).await?;
+            let written = if current.as_ref() == Some(&service.stored_primary) {
+                self.store.set_definition(&service.stored, &primary.definition_arn).await?
+            } else {
+                None
+            };
+            let mut world = self.world();
+            if let Some(known) = world.services.get_mut(&service.stored.arn) {
+                known.unwritten_rollback = false;
+                if let Some(written) = written {
+                    known.stored_primary = written;
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// The definition of that ARN, family or family and revision. Revisions never change, so they are read once.
     pub(crate) async fn definition(&self, name: &str) -> anyhow::Result<Arc<Definition>> {
         if let Some(definition) = locked(&self.definitions).get(name) {
@@ -123,21 +159,20 @@ impl Engine {
         Ok(definition)
     }
 
+    /// Reads a definition again, because its tags changed.
+    pub(crate) async fn read_again(&self, arn: &str) -> anyhow::Result<()> {
+        if locked(&self.definitions).remove(arn).is_some() {
+            self.definition(arn).await?;
+        }
+        Ok(())
+    }
+
     /// Makes a task and sets it on its way.
     pub(crate) fn start_task(self: &Arc<Self>, world: &mut World, new: NewTask) -> Task {
         let id = crate::ids::hex32();
         let (prefix, cluster) = (format!("arn:aws:ecs:{}:{}", self.region, self.account), last(&new.cluster_arn));
-        let container = |definition: &ContainerDefinition| Container {
-            name: definition.name.clone(),
-            image: definition.image.clone(),
-            arn: format!("{prefix}:container/{cluster}/{id}/{}", crate::ids::uuid()),
-            essential: definition.essential,
-            cpu: definition.cpu.clone(),
-            status: Status::Pending,
-            runtime_id: None,
-            pid: None,
-            exit_code: None,
-            reason: None,
+        let container = |definition: &ContainerDefinition| {
+            Container::new(definition, format!("{prefix}:container/{cluster}/{id}/{}", crate::ids::uuid()))
         };
         let task = Task {
             arn: format!("{prefix}:task/{cluster}/{id}"),
@@ -227,6 +262,9 @@ impl Engine {
                 () = self.wake.notified() => self.schedule(),
                 _ = tick.tick() => self.schedule(),
             }
+            if let Err(error) = self.write_rollbacks().await {
+                eprintln!("ECS: writing down a rollback, to be tried again: {error:#}");
+            }
         }
     }
 
@@ -252,7 +290,7 @@ impl Engine {
                     definition: Arc::clone(&start.definition),
                     placement,
                     overrides: overrides.clone(),
-                    tags: Vec::new(),
+                    tags: tags::of_service(&stored, &start.definition),
                 };
                 started.push(format!("(task {})", self.start_task(&mut world, new).id));
             }

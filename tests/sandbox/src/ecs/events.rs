@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::render::{self, View};
-use super::service::{Deployment, Service};
+use super::service::{Deployment, Rollout, Service};
 use super::task::Task;
 use crate::bus::Bus;
 use crate::clock;
@@ -14,13 +14,17 @@ pub(crate) fn task_changed(bus: &Bus, task: &Task) -> Value {
 }
 
 pub(crate) fn deployment_changed(bus: &Bus, service: &Service, deployment: &Deployment) -> Value {
-    let (name, word) = if deployment.completed { ("COMPLETED", "completed") } else { ("IN_PROGRESS", "in progress") };
+    // The event says "task", the deployment's own reason "tasks" (their examples in the developer guide).
+    let (kind, reason) = match deployment.rollout {
+        Rollout::Failed => ("ERROR", "ECS deployment circuit breaker: task failed to start."),
+        Rollout::InProgress | Rollout::Completed => ("INFO", deployment.reason.as_str()),
+    };
     let detail = json!({
-        "eventType": "INFO",
-        "eventName": format!("SERVICE_DEPLOYMENT_{name}"),
+        "eventType": kind,
+        "eventName": format!("SERVICE_DEPLOYMENT_{}", deployment.rollout.name()),
         "deploymentId": deployment.id,
         "updatedAt": clock::milliseconds(deployment.updated),
-        "reason": format!("ECS deployment {} {word}.", deployment.id),
+        "reason": reason,
     });
     bus.event("aws.ecs", "ECS Deployment State Change", &[&service.stored.arn], &detail)
 }

@@ -77,6 +77,12 @@ pub(crate) async fn answer(
         "StopTask" => requests::stop_task(engine, request),
         "ListTasks" => requests::list_tasks(engine, request),
         "DescribeTasks" => requests::describe_tasks(engine, request),
+        "TagResource" | "UntagResource" => {
+            match engine.read_again(request["resourceArn"].as_str().unwrap_or_default()).await {
+                Ok(()) => with_our_parts(engine, stored).await,
+                Err(error) => Err(Refusal { code: "ServerException", message: format!("{error:#}") }),
+            }
+        }
         _ => with_our_parts(engine, stored).await,
     };
     match answer {

@@ -3,22 +3,26 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use time::OffsetDateTime;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
 use super::definition::{ContainerDefinition, Definition};
 use super::engine::Engine;
+use super::health::{self, Check};
 use super::scheduler;
+use super::start_order::{Readiness, readiness};
 use super::task::{Network, Status, StopCode, Task};
 use crate::child::{Child, Launch};
 use crate::clock;
 
-/// A container that was started.
+/// The containers of a task that were started.
+#[derive(Default)]
 struct Started {
-    name: String,
-    essential: bool,
-    stop_timeout: Duration,
-    process: Child,
+    containers: Vec<(ContainerDefinition, Child)>,
+    /// Each waits for one container's end and writes it down.
+    exits: JoinSet<()>,
+    health_checks: JoinSet<()>,
 }
 
 /// Why a task did not come up.
@@ -34,9 +38,9 @@ enum Failure {
 /// Leads a task through its life. `order` is notified when it is told to stop.
 pub(crate) async fn live(engine: Arc<Engine>, id: String, definition: Arc<Definition>, order: Arc<Notify>) {
     let life = Life { engine: &engine, id: &id };
-    let mut started = Vec::new();
+    let mut started = Started::default();
     match life.bring_up(&definition, &mut started).await {
-        Ok(()) => life.run(&started, &order).await,
+        Ok(()) => life.run(&order).await,
         Err(Failure::Told) => {}
         Err(failure) => life.failed(failure),
     }
@@ -44,12 +48,12 @@ pub(crate) async fn live(engine: Arc<Engine>, id: String, definition: Arc<Defini
 }
 
 struct Life<'a> {
-    engine: &'a Engine,
+    engine: &'a Arc<Engine>,
     id: &'a str,
 }
 
 impl Life<'_> {
-    async fn bring_up(&self, definition: &Definition, started: &mut Vec<Started>) -> Result<(), Failure> {
+    async fn bring_up(&self, definition: &Definition, started: &mut Started) -> Result<(), Failure> {
         self.pause().await?;
         let address = self.engine.addresses.take().ok_or_else(|| {
             Failure::Task("RESOURCE:ENI: the sandbox's block of loopback addresses is used up".to_owned())
@@ -80,19 +84,83 @@ impl Life<'_> {
             task.status = Status::Activating;
         });
         self.pause().await?;
-
-        for (container, launch) in containers.iter().zip(launches) {
-            let process = Child::start(launch).await.map_err(|error| Failure::Container {
-                name: container.name.clone(),
-                reason: format!("CannotStartContainerError: {error:#}"),
-            })?;
-            started.push(self.note_started(container, process));
-        }
-        self.change(|task| {
-            task.status = Status::Running;
-            task.times.started = Some(clock::now());
-        });
+        self.start_containers(containers.iter().zip(launches).collect(), &containers, started).await?;
         scheduler::task_runs(&mut self.engine.world(), self.id);
+        Ok(())
+    }
+
+    /// Starts each container as soon as those it depends on are as far as it wants them.
+    async fn start_containers(
+        &self,
+        mut waiting: Vec<(&ContainerDefinition, Launch)>,
+        all: &[ContainerDefinition],
+        started: &mut Started,
+    ) -> Result<(), Failure> {
+        let mut changed = self.engine.changed.subscribe();
+        while !waiting.is_empty() {
+            match self.next_to_start(&waiting, all)? {
+                Next::Start(index) => {
+                    let (container, launch) = waiting.remove(index);
+                    self.start_container(container, launch, waiting.is_empty(), started).await?;
+                }
+                Next::Wait(until) => {
+                    let until = until.map_or(Duration::MAX, |until| (until - clock::now()).unsigned_abs());
+                    // Either way it is looked at again. The sender lives as long as the engine.
+                    let _ = tokio::time::timeout(until, changed.changed()).await;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn next_to_start(
+        &self,
+        waiting: &[(&ContainerDefinition, Launch)],
+        all: &[ContainerDefinition],
+    ) -> Result<Next, Failure> {
+        let world = self.engine.world();
+        let Some(task) = world.task(self.id).filter(|task| task.is_wanted()) else { return Err(Failure::Told) };
+        let others: Vec<_> = all.iter().zip(&task.containers).collect();
+        let mut until = None;
+        for (index, (container, _)) in waiting.iter().enumerate() {
+            match readiness(container, &others, clock::now()) {
+                Readiness::Now => return Ok(Next::Start(index)),
+                Readiness::Waits(deadline) => until = until.into_iter().chain(deadline).min(),
+                Readiness::Never(reason) => return Err(Failure::Container { name: container.name.clone(), reason }),
+            }
+        }
+        Ok(Next::Wait(until))
+    }
+
+    /// Starts a container. With the last one the task is RUNNING, before anybody can see that one end.
+    async fn start_container(
+        &self,
+        container: &ContainerDefinition,
+        launch: Launch,
+        last: bool,
+        started: &mut Started,
+    ) -> Result<(), Failure> {
+        let process = Child::start(launch.clone()).await.map_err(|error| Failure::Container {
+            name: container.name.clone(),
+            reason: format!("CannotStartContainerError: {error:#}"),
+        })?;
+        started.containers.push((container.clone(), process.clone()));
+        self.note_started(container, &process, last);
+        if let Some(check) = &container.health_check {
+            let check = Check {
+                engine: Arc::clone(self.engine),
+                task: self.id.to_owned(),
+                container: container.name.clone(),
+                how: check.clone(),
+                launch: self.check_launch(container, &launch)?,
+            };
+            started.health_checks.spawn(check.run());
+        }
+        let (engine, id, container) = (Arc::clone(self.engine), self.id.to_owned(), container.clone());
+        started.exits.spawn(async move {
+            let code = process.wait().await;
+            ended(&engine, &id, &container, code);
+        });
         Ok(())
     }
 
@@ -125,49 +193,49 @@ impl Life<'_> {
         })
     }
 
-    fn note_started(&self, container: &ContainerDefinition, process: Child) -> Started {
+    fn note_started(&self, container: &ContainerDefinition, process: &Child, last: bool) {
         let mut world = self.engine.world();
         world.processes.insert((self.id.to_owned(), container.name.clone()), process.clone());
         let runtime_id = format!("{}-{:010}", self.id, crate::ids::number(u32::MAX));
-        let pid = process.pid();
+        let (pid, now) = (process.pid(), clock::now());
         // That a single container runs is not a change of the task's state: RUNNING follows.
         world.quietly(self.id, |task| {
-            if let Some(shown) = task.containers.iter_mut().find(|shown| shown.name == container.name) {
+            if let Some(shown) = task.container_mut(&container.name) {
                 shown.status = Status::Running;
                 shown.runtime_id = Some(runtime_id);
+                shown.started = Some(now);
                 shown.pid = Some(pid);
             }
         });
-        Started {
-            name: container.name.clone(),
-            essential: container.essential,
-            stop_timeout: container.stop_timeout,
-            process,
+        if last && world.task(self.id).is_some_and(Task::is_wanted) {
+            world.change(self.id, |task| {
+                task.status = Status::Running;
+                task.times.started = Some(now);
+            });
         }
+        drop(world);
+        self.engine.wake();
+    }
+
+    /// How the command of a container's health check is started: as the container itself, but for the words.
+    fn check_launch(&self, container: &ContainerDefinition, launch: &Launch) -> Result<Launch, Failure> {
+        let failed = |reason| Failure::Container { name: container.name.clone(), reason };
+        let address = self.engine.world().task(self.id).and_then(Task::address).map(|address| address.to_string());
+        let check = container.health_check.as_ref().map(|check| health::words(check, &address.unwrap_or_default()));
+        let mut words = check.unwrap_or_default().into_iter();
+        let first = words.next().ok_or_else(|| failed("the health check has no command".to_owned()))?;
+        Ok(Launch {
+            program: self.engine.images.program(&first).map_err(failed)?,
+            arguments: words.collect(),
+            output: launch.folder.join(format!("{}.health.log", container.name)),
+            ..launch.clone()
+        })
     }
 
     /// Until it is told to stop or an essential container ends.
-    async fn run(&self, started: &[Started], order: &Notify) {
-        let mut exits = JoinSet::new();
-        for (index, container) in started.iter().enumerate() {
-            let process = container.process.clone();
-            exits.spawn(async move { (index, process.wait().await) });
-        }
+    async fn run(&self, order: &Notify) {
         while self.is_wanted() {
-            tokio::select! {
-                () = order.notified() => {}
-                Some(Ok((index, code))) = exits.join_next() => {
-                    let container = &started[index];
-                    let mut world = self.engine.world();
-                    if !container.essential {
-                        world.change_container(self.id, &container.name, |shown| shown.exit(code));
-                        continue;
-                    }
-                    world.quietly(self.id, |task| task.container_exited(&container.name, code));
-                    world.order_stop(self.id, StopCode::EssentialContainerExited, "Essential container in task exited");
-                    scheduler::task_ended(&mut world, self.id, &self.engine.pace);
-                }
-            }
+            order.notified().await;
         }
     }
 
@@ -178,7 +246,7 @@ impl Life<'_> {
             Failure::Task(reason) => reason,
             Failure::Container { name, reason } => {
                 world.quietly(self.id, |task| {
-                    if let Some(container) = task.containers.iter_mut().find(|container| container.name == name) {
+                    if let Some(container) = task.container_mut(&name) {
                         container.reason = Some(reason.clone());
                     }
                 });
@@ -189,22 +257,27 @@ impl Life<'_> {
         scheduler::task_ended(&mut world, self.id, &self.engine.pace);
     }
 
-    async fn wind_down(&self, started: Vec<Started>) {
-        if !started.is_empty() {
+    async fn wind_down(&self, mut started: Started) {
+        if !started.containers.is_empty() {
             self.step(Status::Deactivating).await;
             self.step(Status::Stopping).await;
-            let mut exits = JoinSet::new();
-            for container in started {
-                exits.spawn(async move {
-                    let code = stop(&container.process, container.stop_timeout).await;
-                    (container.name, code)
+            started.health_checks.abort_all();
+            let mut stops = JoinSet::new();
+            for (container, process) in started.containers.clone() {
+                let depends = |(other, _): &&(ContainerDefinition, Child)| {
+                    other.depends_on.iter().any(|dependency| dependency.container == container.name)
+                };
+                let dependents: Vec<_> = started.containers.iter().filter(depends).cloned().collect();
+                stops.spawn(async move {
+                    // "For container shutdown it is reversed" (API reference of `ContainerDefinition`, dependsOn).
+                    for (_, dependent) in dependents {
+                        dependent.wait().await;
+                    }
+                    stop(&process, container.stop_timeout).await;
                 });
             }
-            while let Some(Ok((name, code))) = exits.join_next().await {
-                let mut world = self.engine.world();
-                world.processes.remove(&(self.id.to_owned(), name.clone()));
-                world.quietly(self.id, |task| task.container_exited(&name, code));
-            }
+            stops.join_all().await;
+            while started.exits.join_next().await.is_some() {}
         }
         self.engine.world().quietly(self.id, |task| {
             task.times.execution_stopped = task.times.started.map(|_| clock::now());
@@ -244,12 +317,41 @@ impl Life<'_> {
     }
 }
 
-/// SIGTERM, then SIGKILL when the time is up.
-async fn stop(process: &Child, within: Duration) -> i32 {
-    process.terminate();
-    if let Ok(code) = tokio::time::timeout(within, process.wait()).await {
-        return code;
+/// What happens next while containers are being started.
+enum Next {
+    /// The container at this place is started.
+    Start(usize),
+    /// All wait; at the longest until then.
+    Wait(Option<OffsetDateTime>),
+}
+
+/// A container ended. The task goes on only without one that is not essential.
+fn ended(engine: &Engine, id: &str, container: &ContainerDefinition, code: i32) {
+    let mut world = engine.world();
+    world.processes.remove(&(id.to_owned(), container.name.clone()));
+    let exit = |task: &mut Task| {
+        if let Some(shown) = task.container_mut(&container.name) {
+            shown.exit(code);
+        }
+    };
+    let wanted = world.task(id).is_some_and(Task::is_wanted);
+    if wanted && !container.essential {
+        world.change(id, exit);
+        return;
     }
-    process.kill();
-    process.wait().await
+    world.quietly(id, exit);
+    world.tell();
+    if wanted {
+        world.order_stop(id, StopCode::EssentialContainerExited, "Essential container in task exited");
+        scheduler::task_ended(&mut world, id, &engine.pace);
+    }
+}
+
+/// SIGTERM, then SIGKILL when the time is up.
+async fn stop(process: &Child, within: Duration) {
+    process.terminate();
+    if tokio::time::timeout(within, process.wait()).await.is_err() {
+        process.kill();
+        process.wait().await;
+    }
 }

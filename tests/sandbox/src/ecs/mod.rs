@@ -1,10 +1,12 @@
 //! The sandbox's ECS: tasks as real processes, services that keep them, and the events of both.
 
 mod addresses;
+mod breaker;
 mod definition;
 mod engine;
 mod events;
 mod front;
+mod health;
 mod images;
 mod lifecycle;
 mod pace;
@@ -13,7 +15,9 @@ mod render;
 mod requests;
 mod scheduler;
 mod service;
+mod start_order;
 mod store;
+mod tags;
 mod task;
 mod world;
 
@@ -22,11 +26,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
+use tokio::sync::OwnedMutexGuard;
 
 pub use pace::Pace;
-pub use service::{Deployment, Message, Service, ServiceStatus};
+pub use service::{Deployment, Message, Rollout, Service, ServiceStatus};
 pub use store::Stored;
-pub use task::{Container, Network, Placement, Status, Stop, StopCode, Task, Times};
+pub use task::{Container, Health, Network, Placement, Status, Stop, StopCode, Task, Times};
 
 use crate::aws::Aws;
 use crate::bus::Bus;
@@ -120,6 +125,14 @@ impl Ecs {
     #[must_use]
     pub fn not_modelled(&self) -> Vec<String> {
         self.engine.not_modelled()
+    }
+
+    /// To be held while a call passes on to ministack, when it changes a service there.
+    pub(crate) async fn turn(&self, action: &str) -> Option<OwnedMutexGuard<()>> {
+        match action {
+            "CreateService" | "UpdateService" | "DeleteService" => Some(self.engine.turn_to_write().await),
+            _ => None,
+        }
     }
 
     pub(crate) async fn answer(&self, action: &str, request: &Value, status: u16, stored: Value) -> (u16, Value) {

@@ -10,6 +10,9 @@ pub struct Pace {
     /// How long a task must have been RUNNING before it counts as healthy. On ECS 40 seconds for a task without health checks
     /// ("minimumHealthyPercent" in the API reference of `DeploymentConfiguration`).
     pub healthy_after: Duration,
+    /// What a second of a container health check's interval and start period lasts. Its time-out is not shortened: a machine
+    /// that is busy is not an agent that is ill.
+    pub health_second: Duration,
     /// Between the end of a task that ran and the start of its replacement. On ECS some seconds.
     pub replacement: Duration,
     /// The delay after the second failed start in a row; it doubles from there.
@@ -27,6 +30,7 @@ impl Default for Pace {
         Self {
             state: Duration::from_millis(20),
             healthy_after: Duration::from_millis(200),
+            health_second: Duration::from_millis(20),
             replacement: Duration::from_millis(100),
             first_throttle: Duration::from_millis(250),
             longest_throttle: Duration::from_secs(30),

@@ -13,6 +13,8 @@ pub(crate) struct Wish {
     pub(crate) draining: bool,
     /// Starts are not held back after failures.
     pub(crate) may_start: bool,
+    /// The PRIMARY deployment failed and there was none to go back to: nothing is started or replaced any more.
+    pub(crate) stalled: bool,
 }
 
 /// A task of the service that is RUNNING or on the way there. Tasks are given in the order of their creation.
@@ -33,6 +35,8 @@ pub(crate) enum Phase {
     Unproven,
     /// RUNNING and counted as healthy.
     Healthy,
+    /// RUNNING, and its health checks fail.
+    Unhealthy,
     /// Told to stop, or ended, and not yet past RUNNING.
     Leaving,
 }
@@ -49,24 +53,40 @@ pub(crate) fn plan(wish: &Wish, present: &[Present]) -> Vec<Action> {
     if wish.draining {
         return wanted.iter().map(|task| Action::Stop(task.id.clone())).collect();
     }
-    let (current, old): (Vec<&Present>, Vec<&Present>) = wanted.iter().partition(|task| task.current);
     let healthy = count(wanted.iter().filter(|task| task.phase == Phase::Healthy).count());
     let mut spare = Spare::new(healthy, floor(wish));
+    if wish.stalled {
+        let surplus = count(wanted.len()).saturating_sub(ceiling(wish));
+        return choose(surplus, wanted, &mut spare).into_iter().map(Action::Stop).collect();
+    }
+    let (current, old): (Vec<&Present>, Vec<&Present>) = wanted.iter().partition(|task| task.current);
+    let (unhealthy, sound): (Vec<&Present>, Vec<&Present>) =
+        current.iter().partition(|task| task.phase == Phase::Unhealthy);
 
-    let surplus = count(current.len()).saturating_sub(wish.desired);
-    let mut stops = choose(surplus, current.clone(), &mut spare);
-    stops.extend(choose(u32::MAX, old, &mut spare));
-
-    let missing = wish.desired.saturating_sub(count(current.len()));
+    let missing = wish.desired.saturating_sub(count(sound.len()));
     // Tasks that were told to stop count until they are past RUNNING, so the room they leave is used by a later plan.
     let room = ceiling(wish).saturating_sub(count(present.len()));
     let starts = if wish.may_start { missing.min(room) } else { 0 };
+
+    let mut stops = choose(count(sound.len()).saturating_sub(wish.desired), sound.clone(), &mut spare);
+    stops.extend(replaced(wish, unhealthy, &sound, present.len() == wanted.len() && room == 0));
+    stops.extend(choose(u32::MAX, old, &mut spare));
 
     let mut actions: Vec<_> = stops.into_iter().map(Action::Stop).collect();
     if starts > 0 {
         actions.push(Action::Start(starts));
     }
     actions
+}
+
+/// The unhealthy tasks that go. Each waits for a healthy replacement; where there is no room for one, they go one by one
+/// (API reference of `DeploymentConfiguration`, on both percentages).
+fn replaced(wish: &Wish, unhealthy: Vec<&Present>, sound: &[&Present], without_room: bool) -> Vec<String> {
+    let healthy = count(sound.iter().filter(|task| task.phase == Phase::Healthy).count());
+    let surplus = count(unhealthy.len()).saturating_sub(wish.desired.saturating_sub(healthy));
+    let stuck = without_room && healthy < wish.desired && healthy == count(sound.len());
+    let number = if stuck { surplus.max(1) } else { surplus };
+    unhealthy.into_iter().take(number as usize).map(|task| task.id.clone()).collect()
 }
 
 /// How many tasks must stay healthy.
@@ -97,7 +117,7 @@ impl Spare {
 
     fn allows(&mut self, phase: Phase) -> bool {
         match phase {
-            Phase::Starting => true,
+            Phase::Starting | Phase::Unhealthy => true,
             Phase::Unproven => self.enough,
             Phase::Healthy if self.healthy > 0 => {
                 self.healthy -= 1;
@@ -118,7 +138,7 @@ fn choose(number: u32, mut from: Vec<&Present>, spare: &mut Spare) -> Vec<String
         let rank = |index: &usize| {
             let task = from[*index];
             let serves = match task.phase {
-                Phase::Starting | Phase::Leaving => 2,
+                Phase::Starting | Phase::Unhealthy | Phase::Leaving => 2,
                 Phase::Unproven => 1,
                 Phase::Healthy => 0,
             };

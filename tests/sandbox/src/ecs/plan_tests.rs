@@ -2,11 +2,18 @@
 
 use proptest::prelude::*;
 
-use super::Phase::{Healthy, Leaving, Starting, Unproven};
+use super::Phase::{Healthy, Leaving, Starting, Unhealthy, Unproven};
 use super::*;
 
 fn wish(desired: u32, minimum: u32, maximum: u32) -> Wish {
-    Wish { desired, minimum_healthy_percent: minimum, maximum_percent: maximum, draining: false, may_start: true }
+    Wish {
+        desired,
+        minimum_healthy_percent: minimum,
+        maximum_percent: maximum,
+        draining: false,
+        may_start: true,
+        stalled: false,
+    }
 }
 
 /// Tasks `0`, `1`, … of zone `a`; `true` is the PRIMARY deployment's.
@@ -106,11 +113,41 @@ fn a_deleted_service_stops_everything() {
     assert_eq!(plan(&wish, &present), [stop("0"), stop("1")]);
 }
 
+#[test]
+fn an_unhealthy_task_goes_when_its_replacement_is_healthy() {
+    let wish = wish(1, 100, 200);
+    assert_eq!(plan(&wish, &tasks(&[(true, Unhealthy)])), [Action::Start(1)]);
+    assert_eq!(plan(&wish, &tasks(&[(true, Unhealthy), (true, Starting)])), []);
+    assert_eq!(plan(&wish, &tasks(&[(true, Unhealthy), (true, Unproven)])), []);
+    assert_eq!(plan(&wish, &tasks(&[(true, Unhealthy), (true, Healthy)])), [stop("0")]);
+}
+
+#[test]
+fn without_room_unhealthy_tasks_go_one_by_one() {
+    let wish = wish(2, 50, 100);
+    assert_eq!(plan(&wish, &tasks(&[(true, Unhealthy), (true, Unhealthy)])), [stop("0")]);
+    assert_eq!(plan(&wish, &tasks(&[(true, Leaving), (true, Unhealthy)])), []);
+    assert_eq!(plan(&wish, &tasks(&[(true, Unhealthy)])), [Action::Start(1)]);
+    assert_eq!(plan(&wish, &tasks(&[(true, Unhealthy), (true, Starting)])), []);
+    assert_eq!(plan(&wish, &tasks(&[(true, Unhealthy), (true, Healthy)])), [stop("0")]);
+}
+
+#[test]
+fn a_stalled_service_only_gives_up_what_is_too_much() {
+    let stalled = |desired| Wish { stalled: true, ..wish(desired, 100, 200) };
+    let present = tasks(&[(false, Healthy), (false, Healthy), (true, Unhealthy)]);
+    assert_eq!(plan(&stalled(2), &present), []);
+    assert_eq!(plan(&stalled(3), &tasks(&[(false, Healthy)])), []);
+    assert_eq!(plan(&stalled(1), &present), [stop("2")]);
+    assert_eq!(plan(&stalled(0), &present), [stop("2"), stop("1"), stop("0")]);
+}
+
 /// What befalls the service from outside between two plans.
 #[derive(Clone, Debug)]
 enum Fate {
     Advance(usize),
     Crash(usize),
+    FailChecks(usize),
     Deploy,
 }
 
@@ -118,6 +155,7 @@ fn fates() -> impl Strategy<Value = Vec<Fate>> {
     let fate = prop_oneof![
         6 => (0_usize..40).prop_map(Fate::Advance),
         1 => (0_usize..40).prop_map(Fate::Crash),
+        1 => (0_usize..40).prop_map(Fate::FailChecks),
         1 => Just(Fate::Deploy),
     ];
     prop::collection::vec(fate, 1..120)
@@ -128,7 +166,7 @@ fn advance(present: &mut Vec<Present>, at: usize) {
         match present[at].phase {
             Starting => present[at].phase = Unproven,
             Unproven => present[at].phase = Healthy,
-            Healthy => {}
+            Healthy | Unhealthy => {}
             Leaving => drop(present.remove(at)),
         }
     }
@@ -173,7 +211,10 @@ proptest! {
             match fate {
                 Fate::Advance(at) => advance(&mut present, at),
                 Fate::Crash(at) if at < present.len() => present[at].phase = Leaving,
-                Fate::Crash(_) => {}
+                Fate::FailChecks(at) if at < present.len() && matches!(present[at].phase, Unproven | Healthy) => {
+                    present[at].phase = Unhealthy;
+                }
+                Fate::Crash(_) | Fate::FailChecks(_) => {}
                 Fate::Deploy => present.iter_mut().for_each(|task| task.current = false),
             }
             apply(&wish, &mut present, &mut next_id)?;

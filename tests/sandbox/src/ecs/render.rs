@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 use time::OffsetDateTime;
 
 use super::service::{Deployment, Service};
-use super::task::{Container, Network, Status, Task};
+use super::task::{Container, Health, Network, Status, Task};
 use crate::clock;
 
 /// The API and the events show the same task a little differently.
@@ -33,7 +33,7 @@ pub(crate) fn task(task: &Task, view: View) -> Value {
         "attributes": [{ "name": "ecs.cpu-architecture", "value": "x86_64" }],
         "availabilityZone": task.placement.zone,
         "clusterArn": task.cluster_arn,
-        "containers": task.containers.iter().map(|one| container(one, task)).collect::<Vec<_>>(),
+        "containers": task.containers.iter().map(|one| container(one, task, view)).collect::<Vec<_>>(),
         "cpu": task.size.0,
         "desiredStatus": if task.is_wanted() { "RUNNING" } else { "STOPPED" },
         "enableExecuteCommand": task.placement.execute_command,
@@ -52,6 +52,7 @@ pub(crate) fn task(task: &Task, view: View) -> Value {
     let more = [
         ("startedBy", task.started_by.clone().map(Value::from)),
         ("capacityProviderName", task.placement.capacity_provider.clone().map(Value::from)),
+        ("healthStatus", health(task.health(), view)),
         ("connectivity", task.times.connectivity.map(|_| json!("CONNECTED"))),
         ("stopCode", task.stop.as_ref().map(|stop| json!(stop.code.name()))),
         ("stoppedReason", task.stop.as_ref().map(|stop| json!(stop.reason))),
@@ -87,7 +88,14 @@ fn attachment(network: &Network, subnet: &str, task: &Task, view: View) -> Value
     })
 }
 
-fn container(container: &Container, task: &Task) -> Value {
+/// The API always says something about health; the events of tasks without health checks say nothing (their examples in the
+/// developer guide).
+fn health(health: Option<Health>, view: View) -> Option<Value> {
+    let health = if view == View::Api { Some(health.unwrap_or(Health::Unknown)) } else { health };
+    health.map(|health| json!(health.name()))
+}
+
+fn container(container: &Container, task: &Task, view: View) -> Value {
     let interface = |network: &Network| json!({ "attachmentId": network.attachment, "privateIpv4Address": network.address.to_string() });
     let mut shown = json!({
         "containerArn": container.arn,
@@ -99,6 +107,7 @@ fn container(container: &Container, task: &Task) -> Value {
         "cpu": container.cpu,
     });
     let more = [
+        ("healthStatus", health(container.health, view)),
         ("runtimeId", container.runtime_id.clone().map(Value::from)),
         ("exitCode", container.exit_code.map(Value::from)),
         ("reason", container.reason.clone().map(Value::from)),
@@ -122,6 +131,7 @@ pub(crate) fn into_service(shown: &mut Value, service: &Service, tasks: &[&Task]
         shown,
         [
             ("status", Some(json!(service.status.name()))),
+            ("taskDefinition", service.primary().map(|primary| json!(primary.definition_arn))),
             ("runningCount", Some(json!(service.running))),
             ("pendingCount", Some(json!(service.pending))),
             ("deployments", Some(json!(deployments))),
@@ -134,8 +144,6 @@ fn deployment(deployment: &Deployment, index: usize, service: &Service, tasks: &
     let own = || tasks.iter().filter(|task| task.started_by.as_deref() == Some(deployment.id.as_str()));
     let running = own().filter(|task| task.status == Status::Running).count();
     let pending = own().filter(|task| task.status < Status::Running).count();
-    let (progress, word) =
-        if deployment.completed { ("COMPLETED", "completed") } else { ("IN_PROGRESS", "in progress") };
     let desired =
         if index == 0 { service.stored.desired as usize } else { own().filter(|task| task.is_wanted()).count() };
     let mut value = json!({
@@ -150,8 +158,8 @@ fn deployment(deployment: &Deployment, index: usize, service: &Service, tasks: &
         "updatedAt": clock::epoch(deployment.updated),
         "platformVersion": "1.4.0",
         "platformFamily": "Linux",
-        "rolloutState": progress,
-        "rolloutStateReason": format!("ECS deployment {} {word}.", deployment.id),
+        "rolloutState": deployment.rollout.name(),
+        "rolloutStateReason": deployment.reason,
     });
     for name in ["launchType", "capacityProviderStrategy", "networkConfiguration"] {
         if !shown[name].is_null() {

@@ -54,7 +54,7 @@ pub(crate) async fn run_task(engine: &Arc<Engine>, request: &Value) -> Answer {
                 request,
                 &definition.containers.iter().map(|one| one.name.as_str()).collect::<Vec<_>>(),
             ),
-            tags: request["tags"].as_array().cloned().unwrap_or_default(),
+            tags: super::tags::of_run_task(request, &cluster_arn, &definition),
         };
         started.push(render::task(&engine.start_task(&mut world, new), View::Api));
     }

@@ -4,13 +4,14 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::breaker::CircuitBreaker;
 use super::definition::Definition;
 use super::events;
 use super::pace::Pace;
 use super::plan::{Action, Phase, Present, Wish, plan};
-use super::service::{Deployment, Service, ServiceStatus};
+use super::service::{Deployment, Rollout, Service, ServiceStatus};
 use super::store::Stored;
-use super::task::{Status, StopCode, Task};
+use super::task::{Health, Status, StopCode, Task};
 use super::world::World;
 use crate::clock;
 
@@ -34,7 +35,9 @@ pub(crate) fn take_over(world: &mut World, stored: Vec<Stored>) {
             // Unknown so far, or deleted and created again.
             _ => Service::new(stored.clone()),
         };
-        if service.primary().is_none_or(|primary| primary.stored_id != stored.primary) {
+        if service.stored_primary != stored.primary {
+            service.stored_primary.clone_from(&stored.primary);
+            service.unwritten_rollback = false;
             let deployment = Deployment::new(&stored);
             world.emit(events::deployment_changed(world.bus(), &service, &deployment));
             service.deployments.insert(0, deployment);
@@ -83,7 +86,7 @@ fn one_round(
     if service.status == ServiceStatus::Inactive || service.stored.not_modelled.is_some() {
         return None;
     }
-    let definition = definitions.get(&service.stored.definition_arn);
+    let definition = service.primary().and_then(|primary| definitions.get(&primary.definition_arn));
     let present = present(world, service, pace);
     let wish = Wish {
         desired: service.stored.desired,
@@ -91,14 +94,21 @@ fn one_round(
         maximum_percent: service.stored.maximum_percent,
         draining: service.status == ServiceStatus::Draining,
         may_start: definition.is_some() && service.next_start.is_none_or(|at| at <= Instant::now()),
+        stalled: service.primary().is_some_and(|primary| primary.rollout == Rollout::Failed),
     };
     let mut stopped = Vec::new();
     let mut start = None;
     for action in plan(&wish, &present) {
         match action {
             Action::Stop(id) => {
-                world.order_stop(&id, StopCode::ServiceSchedulerInitiated, &reason_to_stop(world, service, &id));
-                stopped.push(format!("(task {id})"));
+                let unhealthy = present.iter().any(|task| task.id == id && task.phase == Phase::Unhealthy);
+                if unhealthy {
+                    unhealthy_task(world, service, &id);
+                } else {
+                    let reason = reason_to_stop(world, service, &id);
+                    world.order_stop(&id, StopCode::ServiceSchedulerInitiated, &reason);
+                    stopped.push(format!("(task {id})"));
+                }
             }
             Action::Start(count) => {
                 let definition = definition.map(Arc::clone)?;
@@ -118,13 +128,17 @@ fn one_round(
 /// The tasks that are RUNNING or on the way there.
 fn present(world: &World, service: &Service, pace: &Pace) -> Vec<Present> {
     let primary = service.primary().map(|deployment| deployment.id.as_str());
-    let phase = |task: &Task| match (task.is_wanted(), task.status) {
-        (false, _) => Phase::Leaving,
-        (true, Status::Running) if task.times.started.is_some_and(|at| clock::now() - at >= pace.healthy_after) => {
+    let phase = |task: &Task| match (task.is_wanted(), task.status, task.health()) {
+        (false, ..) => Phase::Leaving,
+        (true, Status::Running, Some(Health::Healthy)) => Phase::Healthy,
+        (true, Status::Running, Some(Health::Unhealthy)) => Phase::Unhealthy,
+        (true, Status::Running, None)
+            if task.times.started.is_some_and(|at| clock::now() - at >= pace.healthy_after) =>
+        {
             Phase::Healthy
         }
-        (true, Status::Running) => Phase::Unproven,
-        (true, _) => Phase::Starting,
+        (true, Status::Running, _) => Phase::Unproven,
+        (true, ..) => Phase::Starting,
     };
     let there = world.tasks_of(service).filter(|task| task.status <= Status::Running);
     let present = there.map(|task| Present {
@@ -181,28 +195,41 @@ fn settle(world: &mut World, service: &mut Service, wish: &Wish, present: &[Pres
 }
 
 fn complete(world: &World, service: &mut Service) {
-    let Some(primary) = service.deployments.first_mut().filter(|primary| !primary.completed) else { return };
-    primary.completed = true;
-    primary.updated = clock::now();
+    let in_progress = |primary: &&mut Deployment| primary.rollout == Rollout::InProgress;
+    let Some(primary) = service.deployments.first_mut().filter(in_progress) else { return };
+    primary.turn(Rollout::Completed, format!("ECS deployment {} completed.", primary.id));
     let primary = primary.clone();
+    service.last_completed = Some(primary.clone());
     let text = format!("(service {}) (deployment {}) deployment completed.", service.name(), primary.id);
     service.say(text);
     world.emit(events::deployment_changed(world.bus(), service, &primary));
 }
 
-/// A task of a service came to run: what failed before is forgotten.
+/// A task of a service came to run: its service may start tasks again without delay.
 pub(crate) fn task_runs(world: &mut World, id: &str) {
-    with_service(world, id, |_, service, deployment| {
+    with_service(world, id, |_, service, _| {
         service.failed_starts = 0;
         service.next_start = None;
-        if let Some(index) = deployment {
-            service.deployments[index].failed_tasks = 0;
+    });
+    if world.task(id).is_some_and(|task| task.health() != Some(Health::Unknown)) {
+        task_is_healthy(world, id);
+    }
+}
+
+/// A task of a service turned healthy (one without health checks: came to run). The failures before it are forgotten, unless
+/// the circuit breaker is told to remember them.
+pub(crate) fn task_is_healthy(world: &mut World, id: &str) {
+    with_service(world, id, |_, service, deployment| {
+        let forgets = service.stored.circuit_breaker.is_none_or(|breaker| breaker.reset_on_healthy_task);
+        let deployment = deployment.map(|index| &mut service.deployments[index]);
+        if let Some(deployment) = deployment.filter(|one| forgets && one.rollout == Rollout::InProgress) {
+            deployment.failed_tasks = 0;
         }
     });
 }
 
 /// A task of a service ended by itself. ECS holds back the next start only when it never reached RUNNING ("Amazon ECS service
-/// throttle logic"); one that ran and crashed is replaced at once, again and again.
+/// throttle logic"); one that ran and crashed is replaced at once, again and again, and the circuit breaker does not see it.
 pub(crate) fn task_ended(world: &mut World, id: &str, pace: &Pace) {
     let ran = world.task(id).is_some_and(|task| task.times.started.is_some());
     with_service(world, id, |world, service, deployment| {
@@ -212,9 +239,6 @@ pub(crate) fn task_ended(world: &mut World, id: &str, pace: &Pace) {
         }
         service.failed_starts += 1;
         service.next_start = Some(Instant::now() + pace.throttle(service.failed_starts));
-        if let Some(index) = deployment {
-            service.deployments[index].failed_tasks += 1;
-        }
         if service.failed_starts.is_multiple_of(IMPAIRED_EVERY) {
             let text = format!(
                 "(service {}) is unable to consistently start tasks successfully. \
@@ -224,18 +248,78 @@ pub(crate) fn task_ended(world: &mut World, id: &str, pace: &Pace) {
             service.say(text);
             world.emit(events::start_impaired(world.bus(), service));
         }
+        if let Some(index) = deployment {
+            task_failed(world, service, index);
+        }
     });
+}
+
+/// A task's health checks failed, and now it is stopped for that.
+fn unhealthy_task(world: &mut World, service: &mut Service, id: &str) {
+    service.say(format!("(service {}) (task {id}) failed container health checks.", service.name()));
+    world.order_stop(id, StopCode::ServiceSchedulerInitiated, "Task failed container health checks");
+    if let Some(index) = deployment_of(world, service, id) {
+        task_failed(world, service, index);
+    }
+}
+
+/// Counts a failed task of a deployment, and ends the deployment when it was one too many.
+fn task_failed(world: &World, service: &mut Service, index: usize) {
+    let deployment = &mut service.deployments[index];
+    if deployment.rollout != Rollout::InProgress {
+        return;
+    }
+    deployment.failed_tasks += 1;
+    let trips = |breaker: CircuitBreaker| breaker.trips_at(deployment.failed_tasks, service.stored.desired);
+    match service.stored.circuit_breaker {
+        Some(breaker) if index == 0 && trips(breaker) => fail(world, service, breaker),
+        _ => {}
+    }
+}
+
+/// The PRIMARY deployment failed. With rollback on, the one that was completed last is PRIMARY again.
+fn fail(world: &World, service: &mut Service, breaker: CircuitBreaker) {
+    let failed = &mut service.deployments[0];
+    failed.turn(Rollout::Failed, "ECS deployment circuit breaker: tasks failed to start.".to_owned());
+    let failed = failed.clone();
+    service.say(format!(
+        "(service {}) (deployment {}) deployment failed: tasks failed to start.",
+        service.name(),
+        failed.id
+    ));
+    world.emit(events::deployment_changed(world.bus(), service, &failed));
+    // "The deployment changes from a COMPLETED to IN_PROGRESS. This means that the deployment is not eligible for another
+    // rollback until it reaches a COMPLETED state" (the circuit breaker's page): hence taken, not copied.
+    let Some(mut back) = service.last_completed.take_if(|_| breaker.rollback) else { return };
+    service.say(format!("(service {}) rolling back to deployment {}.", service.name(), back.id));
+    back.turn(
+        Rollout::InProgress,
+        format!("ECS deployment circuit breaker: rolling back to deploymentId {}.", back.id),
+    );
+    back.failed_tasks = 0;
+    world.emit(events::deployment_changed(world.bus(), service, &back));
+    service.deployments.retain(|deployment| deployment.id != back.id);
+    service.deployments.insert(0, back);
+    service.unwritten_rollback = true;
+    service.failed_starts = 0;
+    service.next_start = None;
+}
+
+/// The place of a task's deployment in its service.
+fn deployment_of(world: &World, service: &Service, id: &str) -> Option<usize> {
+    let started_by = world.task(id)?.started_by.as_ref()?;
+    service.deployments.iter().position(|deployment| deployment.id == *started_by)
 }
 
 /// With the service of a task, and the place of the task's deployment in it.
 fn with_service(world: &mut World, id: &str, act: impl FnOnce(&World, &mut Service, Option<usize>)) {
     let Some(task) = world.task(id) else { return };
-    let (cluster, started_by) = (task.cluster_arn.clone(), task.started_by.clone());
+    let cluster = task.cluster_arn.clone();
     let Some(name) = task.service().map(str::to_owned) else { return };
     let found = world.services.values().find(|service| service.stored.cluster_arn == cluster && service.name() == name);
     let Some(arn) = found.map(|service| service.stored.arn.clone()) else { return };
     let Some(mut service) = world.services.remove(&arn) else { return };
-    let deployment = service.deployments.iter().position(|deployment| Some(&deployment.id) == started_by.as_ref());
+    let deployment = deployment_of(world, &service, id);
     act(world, &mut service, deployment);
     world.services.insert(arn, service);
 }

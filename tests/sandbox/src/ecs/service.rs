@@ -18,6 +18,12 @@ pub struct Service {
     pub status: ServiceStatus,
     /// The PRIMARY one first, then those it replaces.
     pub deployments: Vec<Deployment>,
+    /// The deployment that the circuit breaker goes back to: the one that was completed last.
+    pub(crate) last_completed: Option<Deployment>,
+    /// ministack's id of the deployment that it has as PRIMARY, as last seen: another one is a new deployment.
+    pub(crate) stored_primary: String,
+    /// The store does not know yet that the circuit breaker went back to an older deployment.
+    pub(crate) unwritten_rollback: bool,
     /// The newest first.
     pub messages: Vec<Message>,
     /// Tasks whose last status is RUNNING.
@@ -58,18 +64,41 @@ impl ServiceStatus {
 pub struct Deployment {
     /// `ecs-svc/` and a number.
     pub id: String,
-    /// The id that ministack gave it.
-    pub(crate) stored_id: String,
     /// The revision it brings.
     pub definition_arn: String,
-    /// `COMPLETED` once its tasks run and the others' are gone.
-    pub completed: bool,
-    /// Its tasks that failed to start or ended by themselves.
+    /// How far it is.
+    pub rollout: Rollout,
+    /// ECS's words for that (`rolloutStateReason`).
+    pub reason: String,
+    /// Its tasks in a row that never came to run or failed their health checks.
     pub failed_tasks: u32,
     /// When it began.
     pub created: OffsetDateTime,
     /// When it last changed.
     pub updated: OffsetDateTime,
+}
+
+/// How far a deployment is (`rolloutState`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rollout {
+    /// It replaces tasks.
+    InProgress,
+    /// Its tasks run and the others' are gone.
+    Completed,
+    /// The circuit breaker ended it: it starts no more tasks.
+    Failed,
+}
+
+impl Rollout {
+    /// As the API writes it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::InProgress => "IN_PROGRESS",
+            Self::Completed => "COMPLETED",
+            Self::Failed => "FAILED",
+        }
+    }
 }
 
 /// A line of a service's event log.
@@ -85,16 +114,23 @@ pub struct Message {
 
 impl Deployment {
     pub(crate) fn new(stored: &Stored) -> Self {
-        let now = crate::clock::now();
+        let (now, id) = (crate::clock::now(), deployment_id(&stored.primary));
         Self {
-            id: deployment_id(&stored.primary),
-            stored_id: stored.primary.clone(),
+            reason: format!("ECS deployment {id} in progress."),
+            id,
             definition_arn: stored.definition_arn.clone(),
-            completed: false,
+            rollout: Rollout::InProgress,
             failed_tasks: 0,
             created: now,
             updated: now,
         }
+    }
+
+    /// Moves on to another state, with ECS's words for it.
+    pub(crate) fn turn(&mut self, rollout: Rollout, reason: String) {
+        self.rollout = rollout;
+        self.reason = reason;
+        self.updated = crate::clock::now();
     }
 }
 
@@ -111,6 +147,9 @@ impl Service {
             stored,
             status: ServiceStatus::Active,
             deployments: Vec::new(),
+            last_completed: None,
+            stored_primary: String::new(),
+            unwritten_rollback: false,
             messages: Vec::new(),
             running: 0,
             pending: 0,

@@ -3,6 +3,7 @@
 use anyhow::Context;
 use serde_json::{Value, json};
 
+use super::breaker::CircuitBreaker;
 use crate::aws::Aws;
 
 /// `DescribeServices` takes ten at a time.
@@ -33,8 +34,34 @@ pub struct Stored {
     pub capacity_provider: Option<String>,
     /// Whether its tasks allow ECS Exec.
     pub execute_command: bool,
+    /// Set when its deployments can fail.
+    pub(crate) circuit_breaker: Option<CircuitBreaker>,
+    /// Whose tags its tasks get.
+    pub(crate) propagate_tags: PropagateTags,
+    /// Whether its tasks get the names of their cluster and service as tags.
+    pub(crate) managed_tags: bool,
+    /// Its own tags, as the API writes them.
+    pub tags: Vec<Value>,
     /// What the sandbox cannot run of it.
     pub not_modelled: Option<String>,
+}
+
+/// Whose tags a task gets when it is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum PropagateTags {
+    Nobodys,
+    TaskDefinitions,
+    Services,
+}
+
+impl PropagateTags {
+    pub(crate) fn read(value: &Value) -> Self {
+        match value.as_str() {
+            Some("TASK_DEFINITION") => Self::TaskDefinitions,
+            Some("SERVICE") => Self::Services,
+            _ => Self::Nobodys,
+        }
+    }
 }
 
 /// Reads the services and task definitions behind the front door.
@@ -55,7 +82,7 @@ impl Store {
         for cluster in texts(&clusters["clusterArns"]) {
             let arns = self.call("ListServices", &json!({ "cluster": cluster })).await?;
             for some in texts(&arns["serviceArns"]).chunks(SERVICES_AT_ONCE) {
-                let request = json!({ "cluster": cluster, "services": some });
+                let request = json!({ "cluster": cluster, "services": some, "include": ["TAGS"] });
                 let answer = self.call("DescribeServices", &request).await?;
                 let described = answer["services"].as_array().into_iter().flatten();
                 services.extend(described.filter(|service| service["status"] == "ACTIVE").filter_map(Stored::read));
@@ -64,10 +91,23 @@ impl Store {
         Ok(services)
     }
 
-    /// A task definition, as `DescribeTaskDefinition` gives it.
+    /// `DescribeTaskDefinition`'s answer about a task definition, with its tags.
     pub(crate) async fn task_definition(&self, name: &str) -> anyhow::Result<Value> {
-        let mut answer = self.call("DescribeTaskDefinition", &json!({ "taskDefinition": name })).await?;
-        Ok(answer["taskDefinition"].take())
+        self.call("DescribeTaskDefinition", &json!({ "taskDefinition": name, "include": ["TAGS"] })).await
+    }
+
+    /// ministack's id of the service's PRIMARY deployment.
+    pub(crate) async fn primary(&self, service: &Stored) -> anyhow::Result<Option<String>> {
+        let request = json!({ "cluster": service.cluster_arn, "services": [service.arn] });
+        let answer = self.call("DescribeServices", &request).await?;
+        Ok(primary(&answer["services"][0]))
+    }
+
+    /// Gives the service another revision; returns ministack's id of the PRIMARY deployment that it then has.
+    pub(crate) async fn set_definition(&self, service: &Stored, revision: &str) -> anyhow::Result<Option<String>> {
+        let request = json!({ "cluster": service.cluster_arn, "service": service.arn, "taskDefinition": revision });
+        let answer = self.call("UpdateService", &request).await?;
+        Ok(primary(&answer["service"]))
     }
 
     async fn call(&self, action: &str, request: &Value) -> anyhow::Result<Value> {
@@ -83,7 +123,6 @@ impl Stored {
         let number =
             |value: &Value, default: u32| value.as_u64().and_then(|n| u32::try_from(n).ok()).unwrap_or(default);
         let configuration = &service["deploymentConfiguration"];
-        let primary = service["deployments"].as_array()?.iter().find(|deployment| deployment["status"] == "PRIMARY")?;
         let network = &service["networkConfiguration"]["awsvpcConfiguration"];
         Some(Self {
             arn: text(&service["serviceArn"])?,
@@ -94,13 +133,23 @@ impl Stored {
             minimum_healthy_percent: number(&configuration["minimumHealthyPercent"], 100),
             maximum_percent: number(&configuration["maximumPercent"], 200),
             definition_arn: text(&service["taskDefinition"])?,
-            primary: text(&primary["id"])?,
+            primary: primary(service)?,
             subnets: texts(&network["subnets"]),
             capacity_provider: text(&service["capacityProviderStrategy"][0]["capacityProvider"]),
             execute_command: service["enableExecuteCommand"].as_bool().unwrap_or(false),
+            circuit_breaker: CircuitBreaker::read(&configuration["deploymentCircuitBreaker"]),
+            propagate_tags: PropagateTags::read(&service["propagateTags"]),
+            managed_tags: service["enableECSManagedTags"].as_bool().unwrap_or(false),
+            tags: service["tags"].as_array().cloned().unwrap_or_default(),
             not_modelled: not_modelled(service),
         })
     }
+}
+
+fn primary(service: &Value) -> Option<String> {
+    let deployments = service["deployments"].as_array()?;
+    let primary = deployments.iter().find(|deployment| deployment["status"] == "PRIMARY")?;
+    primary["id"].as_str().map(str::to_owned)
 }
 
 /// What a service may ask for that the sandbox cannot run.

@@ -5,6 +5,8 @@ use std::net::Ipv4Addr;
 use serde::Serialize;
 use time::OffsetDateTime;
 
+use super::definition::ContainerDefinition;
+
 /// A task's place in its life, in order ("Task lifecycle" in the ECS developer guide).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
@@ -141,16 +143,21 @@ impl Task {
         self.group.strip_prefix("service:")
     }
 
+    /// What the health checks of its essential containers say together; `None` when there are none. ("`HealthCheck`" in the
+    /// API reference; an essential container without a check has no say, else no task with such a sidecar were ever healthy.)
+    #[must_use]
+    pub fn health(&self) -> Option<Health> {
+        self.containers.iter().filter(|container| container.essential).filter_map(|container| container.health).max()
+    }
+
     /// A container by its name.
     #[must_use]
     pub fn container(&self, name: &str) -> Option<&Container> {
         self.containers.iter().find(|container| container.name == name)
     }
 
-    pub(crate) fn container_exited(&mut self, name: &str, code: i32) {
-        if let Some(container) = self.containers.iter_mut().find(|container| container.name == name) {
-            container.exit(code);
-        }
+    pub(crate) fn container_mut(&mut self, name: &str) -> Option<&mut Container> {
+        self.containers.iter_mut().find(|container| container.name == name)
     }
 
     /// The name of its cluster.
@@ -188,6 +195,29 @@ pub struct Network {
     pub attached: bool,
 }
 
+/// What health checks say, from good to bad: the worst counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Health {
+    /// The check passed.
+    Healthy,
+    /// The check has not passed yet.
+    Unknown,
+    /// The check failed too often.
+    Unhealthy,
+}
+
+impl Health {
+    /// As the API writes it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Healthy => "HEALTHY",
+            Self::Unknown => "UNKNOWN",
+            Self::Unhealthy => "UNHEALTHY",
+        }
+    }
+}
+
 /// A container of a task.
 #[derive(Clone, Debug)]
 pub struct Container {
@@ -203,9 +233,15 @@ pub struct Container {
     pub cpu: String,
     /// `PENDING`, `RUNNING` or `STOPPED`.
     pub status: Status,
+    /// What its health check says, if it has one.
+    pub health: Option<Health>,
     /// Its runtime's id, once started.
     pub runtime_id: Option<String>,
-    /// Its process, once started.
+    /// When it was started.
+    pub started: Option<OffsetDateTime>,
+    /// When it ended.
+    pub ended: Option<OffsetDateTime>,
+    /// Its process, while it runs.
     pub pid: Option<u32>,
     /// What it exited with; 128 + n when signal n ended it.
     pub exit_code: Option<i32>,
@@ -214,9 +250,28 @@ pub struct Container {
 }
 
 impl Container {
+    pub(crate) fn new(definition: &ContainerDefinition, arn: String) -> Self {
+        Self {
+            name: definition.name.clone(),
+            image: definition.image.clone(),
+            arn,
+            essential: definition.essential,
+            cpu: definition.cpu.clone(),
+            status: Status::Pending,
+            health: definition.health_check.as_ref().map(|_| Health::Unknown),
+            runtime_id: None,
+            started: None,
+            ended: None,
+            pid: None,
+            exit_code: None,
+            reason: None,
+        }
+    }
+
     pub(crate) fn exit(&mut self, code: i32) {
         self.status = Status::Stopped;
         self.exit_code = Some(code);
+        self.ended = Some(crate::clock::now());
         self.pid = None;
     }
 }

@@ -9,7 +9,7 @@ use tokio::sync::{Notify, watch};
 use super::events;
 use super::render::{self, View};
 use super::service::Service;
-use super::task::{Container, Status, Stop, StopCode, Task};
+use super::task::{Status, Stop, StopCode, Task};
 use crate::bus::Bus;
 use crate::child::Child;
 use crate::clock;
@@ -93,15 +93,6 @@ impl World {
         if let Some(task) = self.tasks.iter_mut().find(|task| task.id == id) {
             change(task);
         }
-    }
-
-    /// Changes a container of a task, in the same way.
-    pub(crate) fn change_container(&mut self, id: &str, name: &str, change: impl FnOnce(&mut Container)) {
-        self.change(id, |task| {
-            if let Some(container) = task.containers.iter_mut().find(|container| container.name == name) {
-                change(container);
-            }
-        });
     }
 
     /// Tells a task to stop, once: the first reason is the one that counts.

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking, also in its own functions")]
 
+mod containers;
+mod deployments;
 mod door;
 mod local;
 mod services;
