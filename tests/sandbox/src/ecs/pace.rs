@@ -21,6 +21,9 @@ pub struct Pace {
     pub longest_throttle: Duration,
     /// How often ministack's store is read for changes that CloudFormation made there.
     pub poll: Duration,
+    /// How often a service says again that it is steady. On ECS about every six hours; "the service scheduler reports the
+    /// status periodically" ("Amazon ECS service action events").
+    pub repeat_steady_state: Duration,
     /// How long a stopped task can still be described. On ECS about an hour.
     pub remember_stopped: Duration,
 }
@@ -35,6 +38,7 @@ impl Default for Pace {
             first_throttle: Duration::from_millis(250),
             longest_throttle: Duration::from_secs(30),
             poll: Duration::from_millis(250),
+            repeat_steady_state: Duration::from_hours(6),
             remember_stopped: Duration::from_hours(1),
         }
     }

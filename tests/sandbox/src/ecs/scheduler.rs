@@ -121,7 +121,7 @@ fn one_round(
             format!("(service {}) has stopped {} running tasks: {}.", service.name(), stopped.len(), stopped.join(" "));
         service.say(text);
     }
-    settle(world, service, &wish, &present);
+    settle(world, service, &wish, &present, pace);
     start
 }
 
@@ -158,7 +158,7 @@ fn reason_to_stop(world: &World, service: &Service, id: &str) -> String {
 }
 
 /// Counts, completed deployments, steady state.
-fn settle(world: &mut World, service: &mut Service, wish: &Wish, present: &[Present]) {
+fn settle(world: &mut World, service: &mut Service, wish: &Wish, present: &[Present], pace: &Pace) {
     let count = |matches: fn(Status) -> bool| {
         u32::try_from(world.tasks_of(service).filter(|task| matches(task.status)).count()).unwrap_or(u32::MAX)
     };
@@ -178,8 +178,10 @@ fn settle(world: &mut World, service: &mut Service, wish: &Wish, present: &[Pres
     }
     let settled = present.len() == wish.desired as usize
         && present.iter().all(|task| task.current && task.phase == Phase::Healthy);
-    if settled && !service.steady {
+    let said_long_ago = service.said_steady.is_some_and(|said| said.elapsed() >= pace.repeat_steady_state);
+    if settled && (!service.steady || said_long_ago) {
         service.steady = true;
+        service.said_steady = Some(Instant::now());
         service.deployments.truncate(1);
         complete(world, service);
         let text = format!("(service {}) has reached a steady state.", service.name());

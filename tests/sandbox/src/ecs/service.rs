@@ -34,6 +34,8 @@ pub struct Service {
     pub failed_starts: u32,
     pub(crate) next_start: Option<Instant>,
     pub(crate) steady: bool,
+    /// When it last said so.
+    pub(crate) said_steady: Option<Instant>,
 }
 
 /// Where a service is in its life.
@@ -156,6 +158,7 @@ impl Service {
             failed_starts: 0,
             next_start: None,
             steady: false,
+            said_steady: None,
         }
     }
 

@@ -112,7 +112,11 @@ impl World {
     /// Forgets tasks that stopped longer than `after` ago.
     pub(crate) fn forget_stopped(&mut self, after: Duration) {
         let now = clock::now();
+        let known = self.tasks.len();
         self.tasks.retain(|task| task.times.stopped.is_none_or(|stopped| now - stopped < after));
+        if self.tasks.len() < known {
+            self.tell();
+        }
     }
 
     pub(crate) fn emit(&self, event: serde_json::Value) {

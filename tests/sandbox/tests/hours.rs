@@ -1,0 +1,53 @@
+//! What takes ECS hours, on a sandbox whose hours are short.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::time::Duration;
+
+use sandbox::{Options, Pace, Sandbox};
+use serde_json::{Value, json};
+
+const SOON: Duration = Duration::from_secs(20);
+
+async fn ecs(sandbox: &Sandbox, action: &str, request: Value) -> Value {
+    sandbox.aws().json("ecs", &format!("AmazonEC2ContainerServiceV20141113.{action}"), &request).await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_steady_service_says_so_again_and_a_stopped_task_is_forgotten() {
+    let pace = Pace {
+        healthy_after: Duration::from_millis(100),
+        repeat_steady_state: Duration::from_millis(300),
+        remember_stopped: Duration::from_millis(300),
+        ..Pace::default()
+    };
+    let sandbox = Sandbox::start(Options { pace, ..Options::default() }, |_| {}).await.unwrap();
+    ecs(&sandbox, "CreateCluster", json!({ "clusterName": "hours" })).await;
+    let definition = json!({
+        "family": "hours", "networkMode": "awsvpc", "requiresCompatibilities": ["FARGATE"], "cpu": "256", "memory": "512",
+        "containerDefinitions": [{ "name": "agent", "image": "sample-agent:1", "essential": true }],
+    });
+    ecs(&sandbox, "RegisterTaskDefinition", definition).await;
+    let service = json!({
+        "cluster": "hours", "serviceName": "agent", "taskDefinition": "hours", "desiredCount": 1, "launchType": "FARGATE",
+        "networkConfiguration": { "awsvpcConfiguration": { "subnets": ["subnet-1"] } },
+    });
+    ecs(&sandbox, "CreateService", service).await;
+
+    let steady = |event: &Value| event["detail"]["eventName"] == "SERVICE_STEADY_STATE";
+    let (first, _) = tokio::time::timeout(SOON, sandbox.bus().next(0, steady)).await.unwrap();
+    let (second, again) = tokio::time::timeout(SOON, sandbox.bus().next(first + 1, steady)).await.unwrap();
+    assert_eq!(again["detail"]["eventType"], "INFO");
+    let completed = |event: &&Value| event["detail"]["eventName"] == "SERVICE_DEPLOYMENT_COMPLETED";
+    assert_eq!(sandbox.bus().emitted()[..second].iter().filter(completed).count(), 1, "once is enough for that");
+
+    let task = sandbox.ecs().running("hours", "agent").remove(0);
+    ecs(&sandbox, "StopTask", json!({ "cluster": "hours", "task": task.id })).await;
+    let told = |event: &Value| event["detail"]["taskArn"] == task.arn && event["detail"]["lastStatus"] == "STOPPED";
+    sandbox.bus().wait_for(0, SOON, told).await.unwrap();
+    sandbox.ecs().wait_for_tasks(SOON, |tasks| tasks.iter().all(|known| known.id != task.id)).await.unwrap();
+    let described = ecs(&sandbox, "DescribeTasks", json!({ "cluster": "hours", "tasks": [task.id] })).await;
+    assert_eq!((&described["tasks"], &described["failures"][0]["reason"]), (&json!([]), &json!("MISSING")));
+    assert_eq!(sandbox.model_faults(), Vec::<String>::new());
+    sandbox.stop().await.unwrap();
+}
