@@ -8,7 +8,15 @@ use serde_json::Value;
 const DEFAULT_STOP_TIMEOUT: u64 = 30;
 
 /// Parameters of a container that would change how it runs and that the sandbox does not act on.
-const NOT_MODELLED: [&str; 1] = ["secrets"];
+const NOT_MODELLED: [&str; 7] = [
+    "secrets",
+    "environmentFiles",
+    "firelensConfiguration",
+    "mountPoints",
+    "repositoryCredentials",
+    "restartPolicy",
+    "volumesFrom",
+];
 
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Definition {

@@ -103,6 +103,9 @@ impl Engine {
             if let Some(what) = &service.not_modelled {
                 self.note_not_modelled(format!("{}: {what}", service.arn));
             }
+            for what in &service.left_out {
+                self.note_not_modelled(format!("{}: {what} (its tasks run without)", service.arn));
+            }
             if let Err(error) = self.definition(&service.definition_arn).await {
                 self.note_not_modelled(format!("{}: {error:#}", service.arn));
             }

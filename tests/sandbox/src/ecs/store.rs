@@ -44,6 +44,8 @@ pub struct Stored {
     pub tags: Vec<Value>,
     /// What the sandbox cannot run of it.
     pub not_modelled: Option<String>,
+    /// What it asks for that the sandbox leaves out; its tasks run all the same.
+    pub(crate) left_out: Vec<&'static str>,
 }
 
 /// Whose tags a task gets when it is made.
@@ -142,6 +144,7 @@ impl Stored {
             managed_tags: service["enableECSManagedTags"].as_bool().unwrap_or(false),
             tags: service["tags"].as_array().cloned().unwrap_or_default(),
             not_modelled: not_modelled(service),
+            left_out: left_out(service),
         })
     }
 }
@@ -169,6 +172,25 @@ fn not_modelled(service: &Value) -> Option<String> {
             .filter(|launch_type| *launch_type != "FARGATE")
             .map(|launch_type| format!("the launch type {launch_type} (say FARGATE)"))
     }
+}
+
+fn left_out(service: &Value) -> Vec<&'static str> {
+    let configuration = &service["deploymentConfiguration"];
+    let asked = |value: &Value| match value {
+        Value::Null => false,
+        Value::Array(items) => !items.is_empty(),
+        Value::Object(members) => members.get("enable") != Some(&Value::Bool(false)) && !members.is_empty(),
+        _ => true,
+    };
+    let parts = [
+        (&service["loadBalancers"], "loadBalancers"),
+        (&service["serviceRegistries"], "serviceRegistries"),
+        (&service["serviceConnectConfiguration"], "serviceConnectConfiguration"),
+        (&service["volumeConfigurations"], "volumeConfigurations"),
+        (&configuration["alarms"], "deploymentConfiguration.alarms"),
+        (&configuration["lifecycleHooks"], "deploymentConfiguration.lifecycleHooks"),
+    ];
+    parts.into_iter().filter(|(value, _)| asked(value)).map(|(_, name)| name).collect()
 }
 
 fn texts(value: &Value) -> Vec<String> {

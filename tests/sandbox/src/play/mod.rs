@@ -3,6 +3,7 @@
 
 mod acts;
 mod agents;
+mod broken_stack;
 mod report;
 
 use std::time::Instant;
@@ -31,8 +32,9 @@ pub async fn play(stage: &Stage, timeline: &Timeline) -> anyhow::Result<()> {
     play.scale_in().await.context("act 5, a scale-in")?;
     play.rolling_deployment().await.context("act 6, a rolling deployment")?;
     play.duplicate_and_reordered(&killed).await.context("act 7, a duplicate and a reordered delivery")?;
-    play.deployment_and_alarm().await.context("act 8, a failed deployment, a rollback and an alarm")?;
-    play.poisoned().await.context("act 9, a poisoned message")?;
+    play.broken_stack().await.context("act 8, a stack's update that fails and is rolled back")?;
+    play.alarm().await.context("act 9, alarms")?;
+    play.poisoned().await.context("act 10, a poisoned message")?;
     play.report()
 }
 
