@@ -1,76 +1,43 @@
-//! `cargo run -p bench`: cold start and memory of crash-alerts beside a bare function, interleaved, medians
-//! and their ratio. Both are built with the release profile; AWS is a server on loopback that answers at
-//! once, so what is measured is the function.
+//! `cargo run -p bench`: builds the functions, measures them in turn for some rounds, prints one table.
 
-mod aws;
-mod measure;
+use bench::measure::{Contestant, round};
+use bench::python::Python;
+use bench::{functions, release, report};
+use clap::Parser;
 
-use std::io::{Cursor, Write};
-use std::path::{Path, PathBuf};
-use std::process::Command;
+/// Warm invocations of each process.
+const WARM: usize = 10;
 
-use anyhow::{Context, ensure};
-use zip::CompressionMethod;
-use zip::write::SimpleFileOptions;
+/// Measures the functions of Watchkeeper beside a bare function and one in Python that does the same job.
+#[derive(Debug, Parser)]
+struct Options {
+    /// How often each function is started; an odd number makes the median a start that took place.
+    #[arg(long, default_value_t = 21, value_parser = clap::value_parser!(u16).range(1..))]
+    rounds: u16,
+}
 
-use measure::{Cold, Subject, median};
-
-/// Odd, so that the median is a run that took place.
-const ROUNDS: usize = 21;
-
-#[tokio::main]
+/// On one thread, so that a function has another core for itself.
+#[tokio::main(flavor = "current_thread")]
 async fn main() -> anyhow::Result<()> {
-    let release = build()?;
-    let aws = aws::Server::start().await?;
-    let bare = Subject::bare(release.join("bare-function"));
-    let function = Subject::crash_alerts(release.join("crash-alerts"), aws.endpoint());
+    let options = Options::parse();
+    let target = release::target()?;
+    println!("preparing Python (once: some packages from PyPI)");
+    let python = Python::provision(&target)?;
+    println!("building the functions with the release profile (slow the first time: LTO)");
+    let binaries = release::build(&target, &functions::BINARIES)?;
 
-    let (mut bare_runs, mut function_runs) = (Vec::new(), Vec::new());
-    for _ in 0..ROUNDS {
-        bare_runs.push(bare.cold().await?);
-        function_runs.push(function.cold().await?);
+    let subjects = [functions::bare(&binaries)?, functions::crash_alerts(&binaries)?, functions::python(&python)?];
+    let mut contestants = Vec::new();
+    for subject in subjects {
+        contestants.push(Contestant::new(subject).await?);
     }
-    ensure!(aws.publishes() >= ROUNDS, "the function did not publish in every round, so the numbers mean nothing");
 
-    println!("Medians of {ROUNDS} interleaved cold starts (release profile; AWS answers at once, plain HTTP)\n");
-    println!("{:<44}{:>12}{:>14}{:>9}", "", "bare", "crash-alerts", "ratio");
-    row("start to ready, ms", &bare_runs, &function_runs, |run| run.ready_ms);
-    row("start to first answer, ms (a crash: 3 calls)", &bare_runs, &function_runs, |run| run.answered_ms);
-    row("peak memory, MiB", &bare_runs, &function_runs, |run| run.peak_mib);
-    let sizes = ["bare-function", "crash-alerts"].map(|name| zipped(&release.join(name)));
-    let [bare_size, function_size] = sizes;
-    let (bare_size, function_size) = (bare_size?, function_size?);
-    println!("{:<44}{bare_size:>12.2}{function_size:>14.2}{:>9.1}", "zip, MiB", function_size / bare_size);
+    println!("measuring {} rounds of one start and {WARM} warm answers each", options.rounds);
+    let mut rounds = Vec::new();
+    for turn in 0..usize::from(options.rounds) {
+        rounds.push(round(&contestants, turn, WARM).await?);
+    }
+
+    println!("\n{}\n{}", report::table(&contestants, &rounds)?, report::notes(&python));
     Ok(())
-}
-
-fn row(name: &str, bare: &[Cold], function: &[Cold], of: impl Fn(&Cold) -> f64) {
-    let (bare, function) = (median(bare.iter().map(&of)), median(function.iter().map(&of)));
-    let ratio = if bare > 0.0 { format!("{:.1}", function / bare) } else { "-".to_owned() };
-    println!("{name:<44}{bare:>12.2}{function:>14.2}{ratio:>9}");
-}
-
-/// The size of the zip that would be deployed, in MiB.
-fn zipped(binary: &Path) -> anyhow::Result<f64> {
-    let program = std::fs::read(binary).with_context(|| format!("reading {}", binary.display()))?;
-    let mut zip = zip::ZipWriter::new(Cursor::new(Vec::new()));
-    zip.start_file("bootstrap", SimpleFileOptions::default().compression_method(CompressionMethod::Deflated))?;
-    zip.write_all(&program).context("zipping a binary")?;
-    #[allow(clippy::cast_precision_loss, reason = "a binary is far smaller than 2^52 bytes")]
-    Ok(zip.finish()?.into_inner().len() as f64 / 1_048_576.0)
-}
-
-/// Builds both binaries with the shipping profile; returns their folder.
-fn build() -> anyhow::Result<PathBuf> {
-    println!("building both functions with the release profile (slow the first time: LTO)");
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let status = Command::new(cargo)
-        .args(["build", "--release", "--package", "crash-alerts", "--package", "bench"])
-        .args(["--bin", "crash-alerts", "--bin", "bare-function"])
-        .status()
-        .context("running cargo")?;
-    ensure!(status.success(), "cargo build failed: {status}");
-    let own = std::env::current_exe().context("finding the target folder")?;
-    let target = own.parent().and_then(Path::parent).context("finding the target folder")?;
-    Ok(target.join("release"))
 }

@@ -1,104 +1,160 @@
-//! One cold start, measured.
+//! One round: every subject is started, answers once, and then answers more, all in turn.
 
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use anyhow::ensure;
+use anyhow::{Context, ensure};
 use runtime_api::{Answer, Running};
-use serde_json::{Value, json};
+use tokio::process::Command;
+use tokio::time::sleep_until;
 
-const TIME_OUT: Duration = Duration::from_secs(30);
+use crate::aws::Server;
+use crate::statistics::median;
+use crate::subject::Subject;
 
-/// A function to measure: its binary and its environment.
-pub(crate) struct Subject {
-    binary: PathBuf,
-    environment: Vec<(&'static str, String)>,
+/// The time-out that a function is told.
+const TIME: Duration = Duration::from_secs(30);
+
+/// What one process took.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Measurement {
+    /// From its start until it asks for its first invocation.
+    pub ready_ms: f64,
+    /// From its start to its first answer.
+    pub answered_ms: f64,
+    /// CPU time from its start until it rests after its first answer.
+    pub first_cpu_ms: f64,
+    /// From an event to its answer; the median of the warm invocations.
+    pub warm_ms: f64,
+    /// CPU time for each warm invocation, its part of asking for the next one included.
+    pub warm_cpu_ms: f64,
+    /// The most memory it ever had resident.
+    pub peak_mib: f64,
 }
 
-/// What one cold start took.
-pub(crate) struct Cold {
-    pub(crate) ready_ms: f64,
-    pub(crate) answered_ms: f64,
-    pub(crate) peak_mib: f64,
+/// A subject and the AWS that it talks to.
+#[derive(Debug)]
+pub struct Contestant {
+    /// Who.
+    pub subject: Subject,
+    aws: Server,
 }
 
-impl Subject {
-    pub(crate) fn bare(binary: PathBuf) -> Self {
-        Self { binary, environment: Vec::new() }
+impl Contestant {
+    /// Gives it its AWS.
+    pub async fn new(subject: Subject) -> anyhow::Result<Self> {
+        Ok(Self { subject, aws: Server::start().await? })
     }
 
-    pub(crate) fn crash_alerts(binary: PathBuf, endpoint: &str) -> Self {
-        let environment = [
+    /// Starts a process of it and lets it answer once.
+    async fn start(&self) -> anyhow::Result<Started<'_>> {
+        let mut command = Command::new(&self.subject.program);
+        command.args(&self.subject.arguments).current_dir(&self.subject.folder);
+        let mut running = Running::start_command(command, &self.environment()).await?;
+        let ready = running.ready().await?;
+        let mut process = Process { contestant: self, running, rested: Instant::now() };
+        let first = process.invoke().await?;
+        let first_cpu = process.running.usage()?.cpu;
+        Ok(Started { process, ready, first, first_cpu, warm: Vec::new() })
+    }
+
+    /// What Lambda gives every function (Lambda Developer Guide, "Defined runtime environment variables"), and the
+    /// AWS of the bench in place of the real one. The files of whoever runs the bench stay out of it.
+    fn environment(&self) -> Vec<(&str, &str)> {
+        let mut environment = vec![
             ("AWS_REGION", "eu-west-1"),
-            ("AWS_ENDPOINT_URL", endpoint),
+            ("AWS_DEFAULT_REGION", "eu-west-1"),
             ("AWS_ACCESS_KEY_ID", "test"),
             ("AWS_SECRET_ACCESS_KEY", "test"),
-            ("TABLE_NAME", "state"),
-            ("TOPIC_ARN", "arn:aws:sns:eu-west-1:123456789012:alerts"),
-            ("DEAD_LETTER_QUEUE_URL", "http://127.0.0.1/123456789012/dead"),
-            ("STACK_NAME", "bench"),
-            ("OWN_ALARM_PREFIX", "bench-"),
+            ("AWS_ENDPOINT_URL", self.aws.endpoint()),
+            ("AWS_CONFIG_FILE", "/dev/null"),
+            ("AWS_SHARED_CREDENTIALS_FILE", "/dev/null"),
         ];
-        let environment = environment.map(|(name, value)| (name, value.to_owned())).to_vec();
-        Self { binary, environment }
+        environment.extend(&self.subject.environment);
+        environment
+    }
+}
+
+struct Process<'a> {
+    contestant: &'a Contestant,
+    running: Running,
+    /// When it was last done.
+    rested: Instant,
+}
+
+impl Process<'_> {
+    /// Invokes it and waits until it rests again; returns the time to the answer.
+    async fn invoke(&mut self) -> anyhow::Result<Duration> {
+        let subject = &self.contestant.subject;
+        let sent = Instant::now();
+        let answer = self.running.invoke(&subject.event, TIME).await?;
+        let took = sent.elapsed();
+        ensure!(answer == Answer::Response(subject.answer.clone()), "it did not do its job: {answer:?}");
+        self.running.settled().await?;
+        self.rested = Instant::now();
+        Ok(took)
+    }
+}
+
+/// A process that has answered once, and maybe more.
+struct Started<'a> {
+    process: Process<'a>,
+    ready: Duration,
+    first: Duration,
+    first_cpu: Duration,
+    warm: Vec<f64>,
+}
+
+impl Started<'_> {
+    async fn invoke_warm(&mut self) -> anyhow::Result<()> {
+        sleep_until((self.process.rested + self.process.contestant.subject.rest).into()).await;
+        self.warm.push(milliseconds(self.process.invoke().await?));
+        Ok(())
     }
 
-    /// Starts it, lets it answer once, ends it.
-    pub(crate) async fn cold(&self) -> anyhow::Result<Cold> {
-        let environment: Vec<_> = self.environment.iter().map(|(name, value)| (*name, value.as_str())).collect();
-        let begin = Instant::now();
-        let mut running = Running::start(&self.binary, &environment).await?;
-        let ready = running.ready().await?;
-        self.invoke(&mut running).await?;
-        let answered = begin.elapsed();
+    /// Ends it, and checks that it asked of AWS what it had to.
+    async fn end(self) -> anyhow::Result<Measurement> {
+        let Process { contestant, running, .. } = self.process;
         let usage = running.usage()?;
         running.kill().await?;
+        let (made, wanted) = (contestant.aws.take_calls(), contestant.subject.calls.times(1 + self.warm.len()));
+        ensure!(
+            made == wanted,
+            "it made other calls than its job needs, so its numbers mean nothing: {made:?} instead of {wanted:?}"
+        );
         #[allow(clippy::cast_precision_loss, reason = "far below 2^52")]
-        Ok(Cold {
-            ready_ms: milliseconds(ready),
-            answered_ms: milliseconds(answered),
+        Ok(Measurement {
+            ready_ms: milliseconds(self.ready),
+            answered_ms: milliseconds(self.ready + self.first),
+            first_cpu_ms: milliseconds(self.first_cpu),
+            warm_ms: median(&self.warm),
+            warm_cpu_ms: milliseconds(usage.cpu.saturating_sub(self.first_cpu)) / self.warm.len().max(1) as f64,
             peak_mib: usage.peak_kib as f64 / 1024.0,
         })
     }
+}
 
-    async fn invoke(&self, running: &mut Running) -> anyhow::Result<()> {
-        let answer = running.invoke(&crash(), TIME_OUT).await?;
-        let failures = match &answer {
-            Answer::Response(Value::Null) => true,
-            Answer::Response(body) => body["batchItemFailures"] == json!([]),
-            Answer::Error(_) => false,
-        };
-        ensure!(failures, "the function did not do its job: {answer:?}");
-        Ok(())
+/// Starts the contestants one after the other, beginning with the one whose turn it is, then lets each answer `warm`
+/// more times: one answer each in turn, so that one rests while the others work. The measurements come in the
+/// contestants' order.
+pub async fn round(contestants: &[Contestant], turn: usize, warm: usize) -> anyhow::Result<Vec<Measurement>> {
+    let about = |index: usize| format!("measuring {}", contestants[index].subject.name);
+    let mut started = Vec::new();
+    for index in (0..contestants.len()).map(|offset| (turn + offset) % contestants.len()) {
+        started.push((index, contestants[index].start().await.with_context(|| about(index))?));
     }
+    for _ in 0..warm {
+        for (index, process) in &mut started {
+            process.invoke_warm().await.with_context(|| about(*index))?;
+        }
+    }
+    let mut measured = Vec::new();
+    for (index, process) in started {
+        measured.push((index, process.end().await.with_context(|| about(index))?));
+    }
+    measured.sort_by_key(|(index, _)| *index);
+    Ok(measured.into_iter().map(|(_, measurement)| measurement).collect())
 }
 
 fn milliseconds(duration: Duration) -> f64 {
     duration.as_secs_f64() * 1000.0
-}
-
-/// An SQS batch of one crash.
-fn crash() -> Value {
-    let event = json!({
-        "version": "0", "id": "bench", "detail-type": "ECS Task State Change", "source": "aws.ecs",
-        "account": "123456789012", "time": "2026-11-20T10:04:31Z", "region": "eu-west-1",
-        "resources": ["arn:aws:ecs:eu-west-1:123456789012:task/bench/1"],
-        "detail": {
-            "taskArn": "arn:aws:ecs:eu-west-1:123456789012:task/bench/1",
-            "clusterArn": "arn:aws:ecs:eu-west-1:123456789012:cluster/bench",
-            "taskDefinitionArn": "arn:aws:ecs:eu-west-1:123456789012:task-definition/agent:1",
-            "group": "service:agent", "lastStatus": "STOPPED", "desiredStatus": "STOPPED", "version": 5,
-            "stopCode": "EssentialContainerExited", "stoppedReason": "Essential container in task exited",
-            "containers": [{"name": "agent", "exitCode": 1, "image": "agent:1"}],
-            "startedAt": "2026-11-20T09:58:02.511Z", "stoppedAt": "2026-11-20T10:04:30.811Z"
-        }
-    });
-    json!({"Records": [{"messageId": "m1", "body": event.to_string(), "attributes": {}}]})
-}
-
-/// The middle one.
-pub(crate) fn median(values: impl Iterator<Item = f64>) -> f64 {
-    let mut values: Vec<f64> = values.collect();
-    values.sort_by(f64::total_cmp);
-    values.get(values.len() / 2).copied().unwrap_or_default()
 }

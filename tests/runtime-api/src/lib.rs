@@ -30,7 +30,7 @@ pub struct Running {
     server: Server,
     invocations: mpsc::Sender<Invocation>,
     outcomes: mpsc::Receiver<Outcome>,
-    ready: watch::Receiver<bool>,
+    polls: watch::Receiver<u64>,
     started: Instant,
     count: u64,
 }
@@ -47,12 +47,16 @@ pub enum Answer {
 impl Running {
     /// Starts `binary` with just these environment variables and the Runtime API's.
     pub async fn start(binary: &Path, environment: &[(&str, &str)]) -> anyhow::Result<Self> {
+        Self::start_command(Command::new(binary), environment).await
+    }
+
+    /// The same for a function that is not just a binary: `command` has its arguments and its folder.
+    pub async fn start_command(mut command: Command, environment: &[(&str, &str)]) -> anyhow::Result<Self> {
         let (invocations, next) = mpsc::channel(1);
         let (post, outcomes) = mpsc::channel(1);
-        let (polled, ready) = watch::channel(false);
+        let (polled, polls) = watch::channel(0);
         let server = Server::start(next, post, polled).await?;
-        let started = Instant::now();
-        let child = Command::new(binary)
+        command
             .env_clear()
             .envs(environment.iter().copied())
             .env("AWS_LAMBDA_RUNTIME_API", server.address())
@@ -64,22 +68,35 @@ impl Running {
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::inherit())
-            .kill_on_drop(true)
+            .kill_on_drop(true);
+        let started = Instant::now();
+        let child = command
             .spawn()
-            .with_context(|| format!("starting {}", binary.display()))?;
-        Ok(Self { child, server, invocations, outcomes, ready, started, count: 0 })
+            .with_context(|| format!("starting {}", command.as_std().get_program().to_string_lossy()))?;
+        Ok(Self { child, server, invocations, outcomes, polls, started, count: 0 })
     }
 
     /// Waits until the function asks for its first invocation; returns the time since its start.
     pub async fn ready(&mut self) -> anyhow::Result<Duration> {
-        tokio::select! {
-            ready = timeout(INIT_TIMEOUT, self.ready.wait_for(|ready| *ready)) => {
-                ready.context("the function did not ask for an invocation within 10 s")?
-                    .context("the Runtime API ended")?;
-            }
-            ended = self.child.wait() => bail!("the function ended before it was ready: {}", ended?),
-        }
+        self.asked(0).await?;
         Ok(self.started.elapsed())
+    }
+
+    /// Waits until the function, after its answers to all that was sent, asks for the next invocation: it rests.
+    pub async fn settled(&mut self) -> anyhow::Result<()> {
+        self.asked(self.count).await
+    }
+
+    /// Waits until the function has asked more than `count` times.
+    async fn asked(&mut self, count: u64) -> anyhow::Result<()> {
+        tokio::select! {
+            asked = timeout(INIT_TIMEOUT, self.polls.wait_for(|polls| *polls > count)) => {
+                asked.context("the function did not ask for an invocation within 10 s")?
+                    .context("the Runtime API ended")?;
+                Ok(())
+            }
+            ended = self.child.wait() => bail!("the function ended before it asked for an invocation: {}", ended?),
+        }
     }
 
     /// Hands it an event, without waiting for the answer.

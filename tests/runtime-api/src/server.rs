@@ -34,7 +34,7 @@ pub(crate) enum Outcome {
 struct Shared {
     next: Mutex<mpsc::Receiver<Invocation>>,
     post: mpsc::Sender<Outcome>,
-    polled: watch::Sender<bool>,
+    polled: watch::Sender<u64>,
 }
 
 /// A Runtime API on a free port.
@@ -48,7 +48,7 @@ impl Server {
     pub(crate) async fn start(
         next: mpsc::Receiver<Invocation>,
         post_outcome: mpsc::Sender<Outcome>,
-        polled: watch::Sender<bool>,
+        polled: watch::Sender<u64>,
     ) -> anyhow::Result<Self> {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.context("finding a port for the Runtime API")?;
         let address = listener.local_addr().context("reading the Runtime API's port")?.to_string();
@@ -83,7 +83,7 @@ impl Drop for Server {
 }
 
 async fn invocation(State(shared): State<Arc<Shared>>) -> Response {
-    shared.polled.send_replace(true);
+    shared.polled.send_modify(|polls| *polls += 1);
     let Some(invocation) = shared.next.lock().await.recv().await else {
         return StatusCode::GONE.into_response();
     };
