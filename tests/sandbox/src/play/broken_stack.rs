@@ -18,7 +18,7 @@ impl Play<'_> {
     pub(super) async fn broken_stack(&self) -> anyhow::Result<()> {
         let mails = self.mails();
         self.timeline.act(&format!("an agent's own stack {STACK} is created, with a circuit breaker that rolls back"));
-        self.cloudformation("CreateStack", &self.parameters(IMAGE)).await?;
+        self.cloudformation("CreateStack", &parameters(IMAGE)).await?;
         let status = self.settled().await?;
         ensure!(status == "CREATE_COMPLETE", "the stack is {status}");
         self.timeline.saw("CREATE_COMPLETE: CloudFormation waited until the service was steady");
@@ -27,7 +27,7 @@ impl Play<'_> {
 
         let (begin, events) = (Instant::now(), self.events());
         self.timeline.act(&format!("the stack is updated to the image {BAD_IMAGE}, which is not there"));
-        self.cloudformation("UpdateStack", &self.parameters(BAD_IMAGE)).await?;
+        self.cloudformation("UpdateStack", &parameters(BAD_IMAGE)).await?;
         for told in ["its image was not found", "DEPLOYMENT FAILED", "ROLLBACK"] {
             self.expect(mails, told, begin).await?;
         }
@@ -47,14 +47,6 @@ impl Play<'_> {
         self.stage.stays_silent(mails).await?;
         self.timeline.saw("the stack is deleted, and its service with it");
         Ok(())
-    }
-
-    fn parameters(&self, image: &'static str) -> [(&'static str, &'static str); 3] {
-        [
-            ("TemplateBody", TEMPLATE),
-            ("Parameters.member.1.ParameterKey", "Image"),
-            ("Parameters.member.1.ParameterValue", image),
-        ]
     }
 
     async fn cloudformation(&self, action: &str, more: &[(&str, &str)]) -> anyhow::Result<String> {
@@ -116,6 +108,14 @@ impl Play<'_> {
         };
         emitted.iter().skip(from).filter_map(line).collect()
     }
+}
+
+fn parameters(image: &str) -> [(&str, &str); 3] {
+    [
+        ("TemplateBody", TEMPLATE),
+        ("Parameters.member.1.ParameterKey", "Image"),
+        ("Parameters.member.1.ParameterValue", image),
+    ]
 }
 
 /// The text of the first element of that name in an answer of CloudFormation.
