@@ -6,8 +6,9 @@
 
 use std::ffi::OsString;
 use std::fs::File;
+use std::io::PipeWriter;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::{Mutex, OnceLock, PoisonError, mpsc};
 
@@ -18,14 +19,53 @@ use tokio::sync::{oneshot, watch};
 use crate::watchdog::Watchdog;
 
 /// What to start. The child sees no environment but this one.
-#[derive(Clone)]
 pub(crate) struct Launch {
     pub(crate) program: PathBuf,
     pub(crate) arguments: Vec<String>,
     pub(crate) environment: Vec<(String, OsString)>,
     pub(crate) folder: PathBuf,
-    /// Standard output and error go here, appended.
-    pub(crate) output: PathBuf,
+    pub(crate) output: Output,
+}
+
+impl Launch {
+    /// The same once more, with its output in a file.
+    pub(crate) fn with_output(&self, file: &Path) -> Self {
+        Self {
+            program: self.program.clone(),
+            arguments: self.arguments.clone(),
+            environment: self.environment.clone(),
+            folder: self.folder.clone(),
+            output: Output::File(file.to_owned()),
+        }
+    }
+}
+
+/// Where standard output and error go.
+pub(crate) enum Output {
+    /// Appended to a file.
+    File(PathBuf),
+    /// To whoever reads the other end.
+    Pipe(PipeWriter),
+}
+
+impl Output {
+    /// The file, to be written at its end.
+    pub(crate) fn open(&self) -> std::io::Result<File> {
+        match self {
+            Self::File(path) => File::options().create(true).append(true).open(path),
+            Self::Pipe(_) => Err(std::io::ErrorKind::Unsupported.into()),
+        }
+    }
+
+    fn into_stdio(self) -> std::io::Result<(Stdio, Stdio)> {
+        match self {
+            Self::File(_) => {
+                let file = self.open()?;
+                Ok((file.try_clone()?.into(), file.into()))
+            }
+            Self::Pipe(writer) => Ok((writer.try_clone()?.into(), writer.into())),
+        }
+    }
 }
 
 /// A started child. Clones speak of the same process.
@@ -109,7 +149,7 @@ fn spawner() -> std::io::Result<mpsc::Sender<Job>> {
 }
 
 fn fork(launch: Launch) -> std::io::Result<Child> {
-    let output = File::options().create(true).append(true).open(&launch.output)?;
+    let (output, errors) = launch.output.into_stdio()?;
     let mut process = Command::new("setpriv")
         .args(["--pdeathsig", "KILL", "--"])
         .arg(&launch.program)
@@ -118,8 +158,8 @@ fn fork(launch: Launch) -> std::io::Result<Child> {
         .envs(launch.environment)
         .current_dir(&launch.folder)
         .stdin(Stdio::null())
-        .stdout(output.try_clone()?)
-        .stderr(output)
+        .stdout(output)
+        .stderr(errors)
         .process_group(0)
         .spawn()?;
     let pid = process.id();

@@ -23,6 +23,11 @@ pub(crate) fn milliseconds(at: OffsetDateTime) -> String {
     written(at.format(format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z")))
 }
 
+/// Milliseconds since 1970: the timestamp of a log event.
+pub(crate) fn unix_milliseconds(at: OffsetDateTime) -> i64 {
+    at.unix_timestamp() * 1000 + i64::from(at.millisecond())
+}
+
 /// Seconds since 1970 with milliseconds: a `timestamp` of the AWS JSON protocol.
 pub(crate) fn epoch(at: OffsetDateTime) -> Value {
     let milliseconds = at.unix_timestamp_nanos() / 1_000_000;
@@ -46,6 +51,7 @@ mod tests {
         assert_eq!(super::date(at), "20261120");
         assert_eq!(super::seconds(at), "2026-11-20T10:04:31Z");
         assert_eq!(super::milliseconds(at), "2026-11-20T10:04:31.002Z");
+        assert_eq!(super::unix_milliseconds(at), 1_795_169_071_002);
         assert_eq!(super::epoch(at).to_string(), "1795169071.002");
     }
 }

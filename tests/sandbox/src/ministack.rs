@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use tokio::net::TcpListener;
 
-use crate::child::{Child, Launch};
+use crate::child::{Child, Launch, Output};
 use crate::options::Options;
 use crate::tools::Tools;
 
@@ -53,7 +53,7 @@ impl Ministack {
             arguments: vec!["-m".into(), "ministack".into()],
             environment: environment(options, endpoint, address.port(), &home, &temporary),
             folder: home,
-            output: log.clone(),
+            output: Output::File(log.clone()),
         })
         .await?;
         let ministack = Self { address, process };

@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use super::logs::Awslogs;
+
 /// How long a container may take to end after SIGTERM ("stopTimeout" in the task definition parameters).
 const DEFAULT_STOP_TIMEOUT: u64 = 30;
 
 /// Parameters of a container that would change how it runs and that the sandbox does not act on.
-const NOT_MODELLED: [&str; 7] = [
-    "secrets",
+const NOT_MODELLED: [&str; 6] = [
     "environmentFiles",
     "firelensConfiguration",
     "mountPoints",
@@ -24,6 +25,7 @@ pub(crate) struct Definition {
     pub(crate) family: String,
     pub(crate) cpu: String,
     pub(crate) memory: String,
+    pub(crate) execution_role_arn: Option<String>,
     pub(crate) containers: Vec<ContainerDefinition>,
     /// Its tags, as the API writes them.
     pub(crate) tags: Vec<Value>,
@@ -37,6 +39,9 @@ pub(crate) struct ContainerDefinition {
     pub(crate) image: String,
     pub(crate) essential: bool,
     pub(crate) environment: Vec<(String, String)>,
+    /// Name and `valueFrom`.
+    pub(crate) secrets: Vec<(String, String)>,
+    pub(crate) awslogs: Option<Awslogs>,
     pub(crate) entry_point: Vec<String>,
     pub(crate) command: Vec<String>,
     pub(crate) stop_timeout: Duration,
@@ -94,26 +99,38 @@ impl Definition {
             asked
                 .map(move |name| format!("{arn}: container {}: {name}", container["name"].as_str().unwrap_or_default()))
         });
+        let region = arn.split(':').nth(3).unwrap_or_default();
+        let not_logged = containers.iter().filter_map(|container| {
+            let what = Awslogs::read(&container["logConfiguration"], region).err()?;
+            Some(format!("{arn}: container {}: {what}", container["name"].as_str().unwrap_or_default()))
+        });
         Some(Self {
             arn: arn.to_owned(),
             family: text("family", ""),
             // Fargate's smallest size, for definitions without one.
             cpu: text("cpu", "256"),
             memory: text("memory", "512"),
-            containers: containers.iter().map(ContainerDefinition::read).collect::<Option<_>>()?,
+            execution_role_arn: Some(text("executionRoleArn", "")).filter(|arn| !arn.is_empty()),
+            containers: containers
+                .iter()
+                .map(|container| ContainerDefinition::read(container, region))
+                .collect::<Option<_>>()?,
             tags: answer["tags"].as_array().cloned().unwrap_or_default(),
-            not_modelled: not_modelled.collect(),
+            not_modelled: not_modelled.chain(not_logged).collect(),
         })
     }
 }
 
 impl ContainerDefinition {
-    pub(super) fn read(container: &Value) -> Option<Self> {
+    pub(super) fn read(container: &Value, region: &str) -> Option<Self> {
         Some(Self {
             name: container["name"].as_str()?.to_owned(),
             image: container["image"].as_str()?.to_owned(),
             essential: container["essential"].as_bool().unwrap_or(true),
-            environment: pairs(&container["environment"]),
+            environment: pairs(&container["environment"], "value"),
+            secrets: pairs(&container["secrets"], "valueFrom"),
+            // What is not modelled of it is listed by the definition.
+            awslogs: Awslogs::read(&container["logConfiguration"], region).unwrap_or_default(),
             entry_point: words(&container["entryPoint"]),
             command: words(&container["command"]),
             stop_timeout: Duration::from_secs(container["stopTimeout"].as_u64().unwrap_or(DEFAULT_STOP_TIMEOUT)),
@@ -129,7 +146,7 @@ impl ContainerDefinition {
         let mut container = self.clone();
         let all = overrides["containerOverrides"].as_array().into_iter().flatten();
         for over in all.filter(|over| over["name"] == self.name.as_str()) {
-            for (name, value) in pairs(&over["environment"]) {
+            for (name, value) in pairs(&over["environment"], "value") {
                 container.environment.retain(|(other, _)| *other != name);
                 container.environment.push((name, value));
             }
@@ -178,9 +195,9 @@ fn words(value: &Value) -> Vec<String> {
     value.as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
 }
 
-fn pairs(value: &Value) -> Vec<(String, String)> {
-    let pair = |pair: &Value| Some((pair["name"].as_str()?.to_owned(), pair["value"].as_str()?.to_owned()));
-    value.as_array().into_iter().flatten().filter_map(pair).collect()
+fn pairs(list: &Value, value: &str) -> Vec<(String, String)> {
+    let pair = |pair: &Value| Some((pair["name"].as_str()?.to_owned(), pair[value].as_str()?.to_owned()));
+    list.as_array().into_iter().flatten().filter_map(pair).collect()
 }
 
 #[cfg(test)]
@@ -196,12 +213,13 @@ mod tests {
             "containerDefinitions": [
                 { "name": "agent", "image": "agent:1", "environment": [{ "name": "PORT", "value": "1" }], "stopTimeout": 2 },
                 { "name": "side", "image": "side:1", "essential": false, "secrets": [{ "name": "S", "valueFrom": "a" }],
-                  "healthCheck": { "command": ["CMD", "true"] }, "dependsOn": [{ "containerName": "agent", "condition": "HEALTHY" }] },
+                  "logConfiguration": { "logDriver": "splunk" }, "healthCheck": { "command": ["CMD", "true"] }, "dependsOn": [{ "containerName": "agent", "condition": "HEALTHY" }] },
             ],
         } }))
         .unwrap();
         assert_eq!((definition.cpu.as_str(), definition.memory.as_str()), ("256", "512"));
         let [agent, side] = &definition.containers[..] else { panic!("two containers") };
+        assert_eq!(side.secrets, [("S".to_owned(), "a".to_owned())]);
         assert!(agent.essential && !side.essential);
         assert_eq!((agent.stop_timeout.as_secs(), side.stop_timeout.as_secs()), (2, 30));
         assert_eq!(side.depends_on, [Dependency { container: "agent".to_owned(), condition: Condition::Healthy }]);
@@ -210,16 +228,16 @@ mod tests {
         assert_eq!((&agent.health_check, agent.start_timeout), (&None, None));
         assert_eq!(
             definition.not_modelled,
-            ["arn:aws:ecs:eu-west-1:1:task-definition/agent:3: container side: secrets"]
+            ["arn:aws:ecs:eu-west-1:1:task-definition/agent:3: container side: the log driver splunk"]
         );
     }
 
     #[test]
     fn overrides_replace_values_and_the_command() {
-        let container = ContainerDefinition::read(&json!({
+        let container = json!({
             "name": "agent", "image": "agent:1", "command": ["a"], "environment": [{ "name": "PORT", "value": "1" }],
-        }))
-        .unwrap();
+        });
+        let container = ContainerDefinition::read(&container, "eu-west-1").unwrap();
         let overridden = container.overridden(&json!({ "containerOverrides": [
             { "name": "agent", "command": ["b"], "environment": [{ "name": "PORT", "value": "2" }] },
             { "name": "other", "command": ["c"] },

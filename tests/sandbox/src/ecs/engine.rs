@@ -90,6 +90,11 @@ impl Engine {
         locked(&self.world)
     }
 
+    /// A root client of ministack itself.
+    pub(crate) fn aws(&self) -> &Aws {
+        self.store.aws()
+    }
+
     /// Something changed that the scheduler should look at.
     pub(crate) fn wake(&self) {
         self.wake.notify_one();

@@ -1,5 +1,6 @@
 //! A container's health check, run for real (API reference of `HealthCheck`; Dockerfile reference, HEALTHCHECK).
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -17,6 +18,8 @@ pub(crate) struct Check {
     pub(crate) how: HealthCheck,
     /// How its command is started.
     pub(crate) launch: Launch,
+    /// Where the command's output goes.
+    pub(crate) log: PathBuf,
 }
 
 impl Check {
@@ -41,7 +44,7 @@ impl Check {
 
     async fn passes(&self) -> bool {
         // A check that cannot even be started has failed.
-        let Ok(process) = Child::start(self.launch.clone()).await else { return false };
+        let Ok(process) = Child::start(self.launch.with_output(&self.log)).await else { return false };
         let process = KilledOnDrop(process);
         tokio::time::timeout(self.how.timeout, process.0.wait()).await == Ok(0)
     }

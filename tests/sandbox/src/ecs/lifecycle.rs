@@ -9,18 +9,29 @@ use tokio::task::JoinSet;
 
 use super::definition::{ContainerDefinition, Definition};
 use super::engine::Engine;
+use super::execution_role::ExecutionRole;
 use super::health::{self, Check};
+use super::logs::{self, LogStream, Tap};
 use super::scheduler;
+use super::secrets::Secrets;
 use super::start_order::{Readiness, readiness};
 use super::task::{Network, Status, StopCode, Task};
-use crate::child::{Child, Launch};
+use crate::child::{Child, Launch, Output};
 use crate::clock;
+
+/// A container that is to be started.
+struct Prepared<'a> {
+    definition: &'a ContainerDefinition,
+    launch: Launch,
+    /// Where its output goes beside the run's folder.
+    stream: Option<LogStream>,
+}
 
 /// The containers of a task that were started.
 #[derive(Default)]
 struct Started {
     containers: Vec<(ContainerDefinition, Child)>,
-    /// Each waits for one container's end and writes it down.
+    /// Each waits for one container's end, writes it down, and sees its output delivered.
     exits: JoinSet<()>,
     health_checks: JoinSet<()>,
 }
@@ -72,27 +83,43 @@ impl Life<'_> {
         });
         self.pause().await?;
 
-        let pull_started = clock::now();
         let overrides = self.engine.world().task(self.id).map(|task| task.overrides.clone()).unwrap_or_default();
         let containers: Vec<_> = definition.containers.iter().map(|one| one.overridden(&overrides)).collect();
-        let launches = containers.iter().map(|container| self.launch(container, address.to_string()));
+        let role = self.execution_role(definition, &overrides);
+        let secrets = Secrets::pull(&role, &containers).await.map_err(Failure::Task)?;
+        let pull_started = clock::now();
+        let launches = containers.iter().map(|container| self.launch(container, &secrets, address.to_string()));
         let launches = launches.collect::<Result<Vec<_>, _>>();
         self.engine.world().quietly(self.id, |task| task.times.pull_started = Some(pull_started));
         let launches = launches?;
+        let streams = logs::open(&role, &containers).await.map_err(Failure::Task)?;
         self.change(|task| {
             task.times.pull_stopped = Some(clock::now());
             task.status = Status::Activating;
         });
         self.pause().await?;
-        self.start_containers(containers.iter().zip(launches).collect(), &containers, started).await?;
+        let prepared = containers.iter().zip(launches).zip(streams);
+        let prepared = prepared.map(|((definition, launch), stream)| Prepared { definition, launch, stream });
+        self.start_containers(prepared.collect(), &containers, started).await?;
         scheduler::task_runs(&mut self.engine.world(), self.id);
         Ok(())
+    }
+
+    /// The role that ECS takes on for this task.
+    fn execution_role<'a>(&'a self, definition: &'a Definition, overrides: &'a serde_json::Value) -> ExecutionRole<'a> {
+        ExecutionRole {
+            aws: self.engine.aws(),
+            region: &self.engine.region,
+            account: &self.engine.account,
+            arn: overrides["executionRoleArn"].as_str().or(definition.execution_role_arn.as_deref()),
+            task: self.id,
+        }
     }
 
     /// Starts each container as soon as those it depends on are as far as it wants them.
     async fn start_containers(
         &self,
-        mut waiting: Vec<(&ContainerDefinition, Launch)>,
+        mut waiting: Vec<Prepared<'_>>,
         all: &[ContainerDefinition],
         started: &mut Started,
     ) -> Result<(), Failure> {
@@ -100,8 +127,8 @@ impl Life<'_> {
         while !waiting.is_empty() {
             match self.next_to_start(&waiting, all)? {
                 Next::Start(index) => {
-                    let (container, launch) = waiting.remove(index);
-                    self.start_container(container, launch, waiting.is_empty(), started).await?;
+                    let container = waiting.remove(index);
+                    self.start_container(container, waiting.is_empty(), started).await?;
                 }
                 Next::Wait(until) => {
                     let until = until.map_or(Duration::MAX, |until| (until - clock::now()).unsigned_abs());
@@ -113,16 +140,12 @@ impl Life<'_> {
         Ok(())
     }
 
-    fn next_to_start(
-        &self,
-        waiting: &[(&ContainerDefinition, Launch)],
-        all: &[ContainerDefinition],
-    ) -> Result<Next, Failure> {
+    fn next_to_start(&self, waiting: &[Prepared<'_>], all: &[ContainerDefinition]) -> Result<Next, Failure> {
         let world = self.engine.world();
         let Some(task) = world.task(self.id).filter(|task| task.is_wanted()) else { return Err(Failure::Told) };
         let others: Vec<_> = all.iter().zip(&task.containers).collect();
         let mut until = None;
-        for (index, (container, _)) in waiting.iter().enumerate() {
+        for (index, container) in waiting.iter().map(|waiting| waiting.definition).enumerate() {
             match readiness(container, &others, clock::now()) {
                 Readiness::Now => return Ok(Next::Start(index)),
                 Readiness::Waits(deadline) => until = until.into_iter().chain(deadline).min(),
@@ -135,37 +158,37 @@ impl Life<'_> {
     /// Starts a container. With the last one the task is RUNNING, before anybody can see that one end.
     async fn start_container(
         &self,
-        container: &ContainerDefinition,
-        launch: Launch,
+        Prepared { definition, mut launch, stream }: Prepared<'_>,
         last: bool,
         started: &mut Started,
     ) -> Result<(), Failure> {
-        let process = Child::start(launch.clone()).await.map_err(|error| Failure::Container {
-            name: container.name.clone(),
+        let failed = |error: anyhow::Error| Failure::Container {
+            name: definition.name.clone(),
             reason: format!("CannotStartContainerError: {error:#}"),
-        })?;
-        started.containers.push((container.clone(), process.clone()));
-        self.note_started(container, &process, last);
-        if let Some(check) = &container.health_check {
-            let check = Check {
-                engine: Arc::clone(self.engine),
-                task: self.id.to_owned(),
-                container: container.name.clone(),
-                how: check.clone(),
-                launch: self.check_launch(container, &launch)?,
-            };
+        };
+        let check = self.health_check(definition, &launch);
+        let tap = stream.map(|stream| Tap::fit(&mut launch, stream)).transpose();
+        let tap = tap.map_err(|error| failed(error.into()))?;
+        let process = Child::start(launch).await.map_err(failed)?;
+        let delivery = tap.map(|tap| tap.deliver(process.clone()));
+        started.containers.push((definition.clone(), process.clone()));
+        self.note_started(definition, &process, last);
+        if let Some(check) = check {
             started.health_checks.spawn(check.run());
         }
-        let (engine, id, container) = (Arc::clone(self.engine), self.id.to_owned(), container.clone());
+        let (engine, id, definition) = (Arc::clone(self.engine), self.id.to_owned(), definition.clone());
         started.exits.spawn(async move {
             let code = process.wait().await;
-            ended(&engine, &id, &container, code);
+            ended(&engine, &id, &definition, code);
+            if let Some(delivery) = delivery {
+                delivery.finished().await;
+            }
         });
         Ok(())
     }
 
     /// What to start for a container: its image's program, with the definition's words in place of the image's.
-    fn launch(&self, container: &ContainerDefinition, address: String) -> Result<Launch, Failure> {
+    fn launch(&self, container: &ContainerDefinition, secrets: &Secrets, address: String) -> Result<Launch, Failure> {
         let failed = |reason| Failure::Container { name: container.name.clone(), reason };
         let image = self.engine.images.pull(&container.image).map_err(failed)?;
         let or = |own: &[String], images: &[String]| if own.is_empty() { images.to_vec() } else { own.to_vec() };
@@ -181,6 +204,7 @@ impl Life<'_> {
             .map_err(|error| failed(format!("CannotStartContainerError: {}: {error}", folder.display())))?;
         let mut environment = vec![("PATH".to_owned(), self.engine.images.path().into())];
         environment.extend(container.environment.iter().map(|(name, value)| (name.clone(), value.into())));
+        environment.extend(secrets.of(container));
         // On ECS a task has a network namespace of its own, and its processes listen on 0.0.0.0 there. Here all share the
         // machine's, so they must be told which address is theirs.
         environment.push(("TASK_IP".to_owned(), address.into()));
@@ -188,7 +212,7 @@ impl Life<'_> {
             program: self.engine.images.program(&first).map_err(failed)?,
             arguments: words.collect(),
             environment,
-            output: folder.join(format!("{}.log", container.name)),
+            output: Output::File(folder.join(format!("{}.log", container.name))),
             folder,
         })
     }
@@ -217,19 +241,21 @@ impl Life<'_> {
         self.engine.wake();
     }
 
-    /// How the command of a container's health check is started: as the container itself, but for the words.
-    fn check_launch(&self, container: &ContainerDefinition, launch: &Launch) -> Result<Launch, Failure> {
-        let failed = |reason| Failure::Container { name: container.name.clone(), reason };
-        let address = self.engine.world().task(self.id).and_then(Task::address).map(|address| address.to_string());
-        let check = container.health_check.as_ref().map(|check| health::words(check, &address.unwrap_or_default()));
-        let mut words = check.unwrap_or_default().into_iter();
-        let first = words.next().ok_or_else(|| failed("the health check has no command".to_owned()))?;
-        Ok(Launch {
-            program: self.engine.images.program(&first).map_err(failed)?,
+    /// The container's health check, whose command is started as the container itself is, but for the words.
+    fn health_check(&self, container: &ContainerDefinition, launch: &Launch) -> Option<Check> {
+        let how = container.health_check.clone()?;
+        let address = self.engine.world().task(self.id).and_then(Task::address)?;
+        let mut words = health::words(&how, &address.to_string()).into_iter();
+        let first = words.next()?;
+        let log = launch.folder.join(format!("{}.health.log", container.name));
+        let launch = Launch {
+            // A program that is not there makes the check fail, not the container.
+            program: self.engine.images.program(&first).unwrap_or_else(|_| first.into()),
             arguments: words.collect(),
-            output: launch.folder.join(format!("{}.health.log", container.name)),
-            ..launch.clone()
-        })
+            ..launch.with_output(&log)
+        };
+        let (engine, task) = (Arc::clone(self.engine), self.id.to_owned());
+        Some(Check { engine, task, container: container.name.clone(), how, launch, log })
     }
 
     /// Until it is told to stop or an essential container ends.

@@ -76,7 +76,7 @@ mod tests {
     const BEGAN: OffsetDateTime = OffsetDateTime::UNIX_EPOCH;
 
     fn definition(container: &serde_json::Value) -> ContainerDefinition {
-        ContainerDefinition::read(container).unwrap()
+        ContainerDefinition::read(container, "eu-west-1").unwrap()
     }
 
     fn container(status: Status, exit_code: Option<i32>, health: Option<Health>) -> Container {

@@ -77,6 +77,11 @@ impl Store {
         Self { aws }
     }
 
+    /// Its client of ministack.
+    pub(crate) fn aws(&self) -> &Aws {
+        &self.aws
+    }
+
     /// All active services of all clusters.
     pub(crate) async fn services(&self) -> anyhow::Result<Vec<Stored>> {
         let mut services = Vec::new();

@@ -97,8 +97,12 @@ impl World {
 
     /// Tells a task to stop, once: the first reason is the one that counts.
     pub(crate) fn order_stop(&mut self, id: &str, code: StopCode, reason: &str) {
-        if self.task(id).is_none_or(|task| task.stop.is_some()) {
-            return;
+        let Some(task) = self.task(id).filter(|task| task.stop.is_none()) else { return };
+        let (cluster, service) = (task.cluster_arn.clone(), task.service().map(str::to_owned));
+        // At once, not with the next round: who waits for steady state from here on waits for the replacement.
+        let of = |known: &&mut Service| known.stored.cluster_arn == cluster && Some(known.name()) == service.as_deref();
+        if let Some(service) = self.services.values_mut().find(of) {
+            service.steady = false;
         }
         self.change(id, |task| {
             task.stop = Some(Stop { code, reason: reason.to_owned() });

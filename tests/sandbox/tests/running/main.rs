@@ -7,5 +7,6 @@ mod deployments;
 mod door;
 mod local;
 mod services;
+mod start;
 mod tasks;
 mod templates;
