@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::fs;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
@@ -19,6 +19,9 @@ const READY_POLL: Duration = Duration::from_millis(25);
 
 /// Between finding a free port and ministack binding it another program may take it.
 const ATTEMPTS: usize = 3;
+
+/// Where the program of ours is that starts ministack, with a CloudFormation that calls ECS through the front door.
+const LAUNCHER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/ministack");
 
 /// A running ministack.
 pub(crate) struct Ministack {
@@ -50,7 +53,8 @@ impl Ministack {
 
         let process = Child::start(Launch {
             program: tools.python(),
-            arguments: vec!["-m".into(), "ministack".into()],
+            // Without -B Python would leave compiled files in the source tree.
+            arguments: vec!["-B".into(), format!("{LAUNCHER}/launch.py")],
             environment: environment(options, endpoint, address.port(), &home, &temporary),
             folder: home,
             output: Output::File(log.clone()),
@@ -103,15 +107,9 @@ impl Drop for Ministack {
 }
 
 /// Functions inherit it, so it holds nothing of the developer's own environment.
-fn environment(
-    options: &Options,
-    endpoint: &str,
-    port: u16,
-    home: &std::path::Path,
-    temporary: &std::path::Path,
-) -> Vec<(String, OsString)> {
+fn environment(options: &Options, endpoint: &str, port: u16, home: &Path, temporary: &Path) -> Vec<(String, OsString)> {
     let path = std::env::var_os("PATH").unwrap_or_else(|| "/usr/local/bin:/usr/bin:/bin".into());
-    let folder = |folder: &std::path::Path| PathBuf::from(folder).into_os_string();
+    let folder = |folder: &Path| PathBuf::from(folder).into_os_string();
     let mut environment: Vec<(String, OsString)> = vec![
         ("PATH".into(), path),
         ("HOME".into(), folder(home)),
@@ -127,4 +125,19 @@ fn environment(
     ];
     environment.extend(options.environment.iter().map(|(name, value)| (name.clone(), value.into())));
     environment
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn the_launcher_passes_its_own_tests() {
+        let tools = Tools::provision(&|_: &str| ()).await.unwrap();
+        let tests = Command::new(tools.python()).args(["-B", "-m", "unittest"]).current_dir(LAUNCHER).output().unwrap();
+        let said = String::from_utf8_lossy(&tests.stderr);
+        assert!(tests.status.success() && said.contains("Ran 3 tests"), "{said}");
+    }
 }

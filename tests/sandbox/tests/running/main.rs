@@ -7,6 +7,7 @@ mod deployments;
 mod door;
 mod local;
 mod services;
+mod stacks;
 mod start;
 mod tasks;
 mod templates;
