@@ -19,7 +19,7 @@ pub struct Pace {
     pub first_throttle: Duration,
     /// What it does not grow beyond. On ECS 27 minutes ("Amazon ECS service throttle logic").
     pub longest_throttle: Duration,
-    /// How often ministack's store is read for changes that CloudFormation made there.
+    /// How often ministack's store is read again: writes through the front door show at once, this finds those past it.
     pub poll: Duration,
     /// How often a service says again that it is steady. On ECS about every six hours; "the service scheduler reports the
     /// status periodically" ("Amazon ECS service action events").
@@ -37,7 +37,7 @@ impl Default for Pace {
             replacement: Duration::from_millis(100),
             first_throttle: Duration::from_millis(250),
             longest_throttle: Duration::from_secs(30),
-            poll: Duration::from_millis(250),
+            poll: Duration::from_secs(1),
             repeat_steady_state: Duration::from_hours(6),
             remember_stopped: Duration::from_hours(1),
         }

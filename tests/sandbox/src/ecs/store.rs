@@ -1,4 +1,4 @@
-//! What ministack stores about services: written by its CloudFormation or by calls through the front door.
+//! What ministack stores about services: written by calls through the front door.
 
 use anyhow::Context;
 use serde_json::{Value, json};
