@@ -18,6 +18,26 @@ enum Instants {
     Text,
 }
 
+/// How something is not as the model has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Misfit {
+    /// A required member is not there.
+    Missing,
+    /// A value of another type.
+    Type,
+    /// A text that is none of the enumeration's.
+    Value,
+    /// A member that the model does not know.
+    Unknown,
+}
+
+/// A misfit and its place, in words.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Fault {
+    pub(crate) misfit: Misfit,
+    pub(crate) text: String,
+}
+
 pub(crate) struct Model {
     shapes: Map<String, Value>,
     operations: Map<String, Value>,
@@ -37,9 +57,10 @@ impl Model {
 
     /// Checks the answer to `operation`.
     pub(crate) fn check_answer(&self, operation: &str, answer: &Value) {
-        match self.operations.get(operation).and_then(|operation| operation["output"]["shape"].as_str()) {
-            Some(shape) => self.check(shape, answer, operation, Instants::Epoch),
-            None => self.fault(format!("{operation}: ECS has no such operation")),
+        match self.shape_of(operation, "output") {
+            Some(shape) => self.note(Walk::over(self, Instants::Epoch).faults_of(shape, answer, operation)),
+            None => self
+                .note(vec![Fault { misfit: Misfit::Unknown, text: format!("{operation}: ECS has no such operation") }]),
         }
     }
 
@@ -51,41 +72,89 @@ impl Model {
                 members.remove(name);
             }
         }
-        self.check("Task", &detail, "task event", Instants::Text);
+        self.note(Walk::over(self, Instants::Text).faults_of("Task", &detail, "task event"));
+    }
+
+    /// The first fault of a request. Members that the model does not know are ignored, as AWS does; absent and null are the
+    /// same.
+    pub(crate) fn request_fault(&self, operation: &str, request: &Value) -> Option<Fault> {
+        let shape = self.shape_of(operation, "input")?;
+        let mut walk = Walk::over(self, Instants::Epoch);
+        walk.of_request = true;
+        walk.faults_of(shape, request, operation).into_iter().find(|fault| fault.misfit != Misfit::Unknown)
+    }
+
+    /// Whether requests of `operation` have this member.
+    pub(crate) fn takes(&self, operation: &str, member: &str) -> bool {
+        let shape = self.shape_of(operation, "input").and_then(|shape| self.shapes.get(shape));
+        shape.is_some_and(|shape| !shape["members"][member].is_null())
     }
 
     pub(crate) fn faults(&self) -> Vec<String> {
         self.faults.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn fault(&self, fault: String) {
-        let mut faults = self.faults.lock().unwrap_or_else(PoisonError::into_inner);
-        if !faults.contains(&fault) {
-            faults.push(fault);
-        }
+    fn shape_of(&self, operation: &str, side: &str) -> Option<&str> {
+        self.operations.get(operation)?[side]["shape"].as_str()
     }
 
-    fn check(&self, shape: &str, value: &Value, at: &str, instants: Instants) {
-        let Some(definition) = self.shapes.get(shape) else {
-            return self.fault(format!("{at}: the model has no shape {shape}"));
+    fn note(&self, found: Vec<Fault>) {
+        let mut faults = self.faults.lock().unwrap_or_else(PoisonError::into_inner);
+        for fault in found {
+            if !faults.contains(&fault.text) {
+                faults.push(fault.text);
+            }
+        }
+    }
+}
+
+/// One comparison of a value with the model.
+struct Walk<'a> {
+    model: &'a Model,
+    instants: Instants,
+    /// Then null is as good as absent, and what does not fit is not repeated: it may be a secret in the wrong place.
+    of_request: bool,
+    faults: Vec<Fault>,
+}
+
+impl<'a> Walk<'a> {
+    fn over(model: &'a Model, instants: Instants) -> Self {
+        Self { model, instants, of_request: false, faults: Vec::new() }
+    }
+
+    fn faults_of(mut self, shape: &str, value: &Value, at: &str) -> Vec<Fault> {
+        self.check(shape, value, at);
+        self.faults
+    }
+
+    fn fault(&mut self, misfit: Misfit, text: String) {
+        self.faults.push(Fault { misfit, text });
+    }
+
+    fn check(&mut self, shape: &str, value: &Value, at: &str) {
+        let Some(definition) = self.model.shapes.get(shape) else {
+            return self.fault(Misfit::Unknown, format!("{at}: the model has no shape {shape}"));
         };
+        if definition["document"] == true {
+            return;
+        }
         let kind = definition["type"].as_str().unwrap_or_default();
         let fits = match (kind, value) {
             ("structure", Value::Object(members)) => {
-                self.check_structure(definition, members, at, instants);
+                self.check_structure(definition, members, at);
                 true
             }
             ("list", Value::Array(items)) => {
                 let member = definition["member"]["shape"].as_str().unwrap_or_default();
                 for (index, item) in items.iter().enumerate() {
-                    self.check(member, item, &format!("{at}[{index}]"), instants);
+                    self.check(member, item, &format!("{at}[{index}]"));
                 }
                 true
             }
             ("map", Value::Object(members)) => {
                 let member = definition["value"]["shape"].as_str().unwrap_or_default();
                 for (name, item) in members {
-                    self.check(member, item, &format!("{at}.{name}"), instants);
+                    self.check(member, item, &format!("{at}.{name}"));
                 }
                 true
             }
@@ -93,31 +162,34 @@ impl Model {
                 if let Some(allowed) = definition["enum"].as_array()
                     && !allowed.iter().any(|value| value == text)
                 {
-                    self.fault(format!("{at}: {text:?} is none of {shape}'s values"));
+                    self.fault(Misfit::Value, format!("{at}: {text:?} is none of {shape}'s values"));
                 }
                 true
             }
             ("integer" | "long", Value::Number(number)) => number.is_i64() || number.is_u64(),
             ("boolean", Value::Bool(_)) | ("double" | "float", Value::Number(_)) | ("blob", Value::String(_)) => true,
-            ("timestamp", Value::Number(_)) => matches!(instants, Instants::Epoch),
-            ("timestamp", Value::String(_)) => matches!(instants, Instants::Text),
+            ("timestamp", Value::Number(_)) => matches!(self.instants, Instants::Epoch),
+            ("timestamp", Value::String(_)) => matches!(self.instants, Instants::Text),
             _ => false,
         };
         if !fits {
-            self.fault(format!("{at}: {value} is not a {kind}"));
+            let what = if self.of_request { "this".to_owned() } else { value.to_string() };
+            self.fault(Misfit::Type, format!("{at}: {what} is not a {kind}"));
         }
     }
 
-    fn check_structure(&self, definition: &Value, members: &Map<String, Value>, at: &str, instants: Instants) {
+    fn check_structure(&mut self, definition: &Value, members: &Map<String, Value>, at: &str) {
+        let absent = |value: &Value| self.of_request && value.is_null();
+        let there: Vec<_> = members.iter().filter(|(_, value)| !absent(value)).collect();
         for name in definition["required"].as_array().into_iter().flatten().filter_map(Value::as_str) {
-            if !members.contains_key(name) {
-                self.fault(format!("{at}: the required member {name} is missing"));
+            if !there.iter().any(|(member, _)| *member == name) {
+                self.fault(Misfit::Missing, format!("{at}: the required member {name} is missing"));
             }
         }
-        for (name, value) in members {
+        for (name, value) in there {
             match definition["members"][name]["shape"].as_str() {
-                Some(shape) => self.check(shape, value, &format!("{at}.{name}"), instants),
-                None => self.fault(format!("{at}: there is no member {name}")),
+                Some(shape) => self.check(shape, value, &format!("{at}.{name}")),
+                None => self.fault(Misfit::Unknown, format!("{at}: there is no member {name}")),
             }
         }
     }
@@ -140,7 +212,9 @@ mod tests {
         }) else {
             unreachable!()
         };
-        let Value::Object(operations) = json!({ "DescribeTasks": { "output": { "shape": "Answer" } } }) else {
+        let Value::Object(operations) =
+            json!({ "DescribeTasks": { "input": { "shape": "Answer" }, "output": { "shape": "Answer" } } })
+        else {
             unreachable!()
         };
         Model { shapes, operations, faults: Mutex::default() }
@@ -172,5 +246,32 @@ mod tests {
             let faults = model.faults();
             assert!(faults.len() == 1 && faults[0].contains(fault), "{faults:?} should say {fault}");
         }
+    }
+
+    #[test]
+    fn a_request_may_have_unknown_and_null_members() {
+        let model = model();
+        let request = json!({ "tasks": [{ "version": null, "colour": 1 }], "more": {} });
+        assert_eq!(model.request_fault("DescribeTasks", &request), None);
+        assert!(model.takes("DescribeTasks", "tasks") && !model.takes("DescribeTasks", "cluster"));
+    }
+
+    #[test]
+    fn the_kind_of_a_requests_fault_is_told_with_its_place() {
+        let cases = [
+            (json!({ "tasks": null }), Misfit::Missing, "DescribeTasks: the required member tasks is missing"),
+            (json!([]), Misfit::Type, "DescribeTasks: this is not a structure"),
+            (
+                json!({ "tasks": [{ "version": true }] }),
+                Misfit::Type,
+                "DescribeTasks.tasks[0].version: this is not a long",
+            ),
+            (json!({ "tasks": [{ "launchType": "MOON" }] }), Misfit::Value, "is none of Launch's values"),
+        ];
+        for (request, misfit, text) in cases {
+            let fault = model().request_fault("DescribeTasks", &request).unwrap();
+            assert!(fault.misfit == misfit && fault.text.contains(text), "{fault:?} should say {text}");
+        }
+        assert_eq!(model().faults(), Vec::<String>::new(), "a request's faults are its caller's");
     }
 }

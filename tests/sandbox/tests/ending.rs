@@ -60,7 +60,11 @@ async fn make_busy(aws_cli: &Path) {
     let script = "sleep 1000 & sleep 1000; wait";
     let container = json!({ "name": "job", "image": "busybox:1", "command": ["sh", "-c", script] });
     ecs("CreateCluster", json!({ "clusterName": "end" })).await;
-    ecs("RegisterTaskDefinition", json!({ "family": "end", "containerDefinitions": [container] })).await;
+    let definition = json!({
+        "family": "end", "networkMode": "awsvpc", "requiresCompatibilities": ["FARGATE"], "cpu": "256", "memory": "512",
+        "containerDefinitions": [container],
+    });
+    ecs("RegisterTaskDefinition", definition).await;
     let network = json!({ "awsvpcConfiguration": { "subnets": ["subnet-1"] } });
     let service = json!({
         "cluster": "end", "serviceName": "agent", "taskDefinition": "end", "desiredCount": 2, "launchType": "FARGATE",

@@ -154,13 +154,16 @@ impl Shared {
         let call = self.record.begin(&incoming);
         let intervention = self.interventions.ask(&call);
 
+        // What is checked and what is then written belong together.
+        let turn = match &incoming.ecs_action {
+            Some(action) => self.ecs.turn(action).await,
+            None => None,
+        };
         let answer = if let Intervention::Fail { status, code, message } = &intervention {
             error::answer(incoming.protocol, *status, code, message)
+        } else if let Some(refused) = self.ecs_refusal(&incoming, &body).await {
+            refused
         } else {
-            let turn = match &incoming.ecs_action {
-                Some(action) => self.ecs.turn(action).await,
-                None => None,
-            };
             let answer = match self.permissions.judge(&incoming, &parts, &body).await {
                 Verdict::Ministack => self.upstream.forward(&parts, body.clone()).await,
                 Verdict::Allowed(parts) => self.upstream.forward(&parts, body.clone()).await,
@@ -179,6 +182,14 @@ impl Shared {
             generation.released().await;
         }
         answer.into_response()
+    }
+
+    /// What ECS refuses must not change ministack's store, which takes nearly everything.
+    async fn ecs_refusal(&self, incoming: &Incoming, body: &[u8]) -> Option<Answer> {
+        let action = incoming.ecs_action.as_deref()?;
+        let request = serde_json::from_slice(body).unwrap_or(serde_json::Value::Null);
+        let (status, body) = self.ecs.refuses(&incoming.caller, action, &request).await?;
+        Some(Answer::json_body(status, &body))
     }
 
     /// ministack checks the caller's permissions and keeps the store; what it says about tasks is replaced by our own.

@@ -13,6 +13,7 @@ use super::addresses::Addresses;
 use super::definition::{ContainerDefinition, Definition};
 use super::images::Images;
 use super::lifecycle;
+use super::memory::Memory;
 use super::pace::Pace;
 use super::scheduler;
 use super::service::Service;
@@ -30,7 +31,8 @@ pub(crate) struct Engine {
     world: Mutex<World>,
     pub(crate) changed: watch::Sender<()>,
     wake: Notify,
-    store: Store,
+    pub(crate) store: Store,
+    memory: Mutex<Memory>,
     /// One at a time reads the store and takes over what it read, so that nothing older overtakes something newer.
     syncing: tokio::sync::Mutex<()>,
     /// One at a time writes to the store: a caller's update and a rollback do not overtake each other.
@@ -67,6 +69,7 @@ impl Engine {
             changed,
             wake: Notify::new(),
             store: Store::new(aws),
+            memory: Mutex::default(),
             syncing: tokio::sync::Mutex::default(),
             writing: Arc::default(),
             definitions: Mutex::default(),
@@ -93,6 +96,10 @@ impl Engine {
     /// A root client of ministack itself.
     pub(crate) fn aws(&self) -> &Aws {
         self.store.aws()
+    }
+
+    pub(crate) fn memory(&self) -> MutexGuard<'_, Memory> {
+        locked(&self.memory)
     }
 
     /// Something changed that the scheduler should look at.
@@ -167,12 +174,12 @@ impl Engine {
         Ok(definition)
     }
 
-    /// Reads a definition again, because its tags changed.
-    pub(crate) async fn read_again(&self, arn: &str) -> anyhow::Result<()> {
+    /// The tags of a definition or a service changed: later tasks get the new ones.
+    pub(crate) async fn tags_changed(self: &Arc<Self>, arn: &str) -> anyhow::Result<()> {
         if locked(&self.definitions).remove(arn).is_some() {
             self.definition(arn).await?;
         }
-        Ok(())
+        self.sync().await
     }
 
     /// Makes a task and sets it on its way.

@@ -237,6 +237,7 @@ impl Life<'_> {
                 task.times.started = Some(now);
             });
         }
+        world.tell();
         drop(world);
         self.engine.wake();
     }

@@ -2,6 +2,7 @@
 
 mod addresses;
 mod breaker;
+mod checks;
 mod definition;
 mod engine;
 mod events;
@@ -11,15 +12,20 @@ mod health;
 mod images;
 mod lifecycle;
 mod logs;
+mod memory;
 mod pace;
+mod pages;
 mod plan;
+mod refusal;
 mod render;
 mod requests;
+mod revisions;
 mod scheduler;
 mod secrets;
 mod service;
 mod start_order;
 mod store;
+mod tagging;
 mod tags;
 mod task;
 mod world;
@@ -130,12 +136,19 @@ impl Ecs {
         self.engine.not_modelled()
     }
 
-    /// To be held while a call passes on to ministack, when it changes a service there.
+    /// To be held while a call is checked and passes on to ministack, when it changes a service or a cluster there.
     pub(crate) async fn turn(&self, action: &str) -> Option<OwnedMutexGuard<()>> {
         match action {
-            "CreateService" | "UpdateService" | "DeleteService" => Some(self.engine.turn_to_write().await),
+            "CreateCluster" | "DeleteCluster" | "CreateService" | "UpdateService" | "DeleteService" => {
+                Some(self.engine.turn_to_write().await)
+            }
             _ => None,
         }
+    }
+
+    /// The answer to a call that must not reach ministack's store, if it is one.
+    pub(crate) async fn refuses(&self, caller: &str, action: &str, request: &Value) -> Option<(u16, Value)> {
+        front::refuses(&self.engine, caller, action, request).await
     }
 
     pub(crate) async fn answer(&self, action: &str, request: &Value, status: u16, stored: Value) -> (u16, Value) {

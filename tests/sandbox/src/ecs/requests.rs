@@ -1,44 +1,44 @@
-//! The calls about tasks, which are the sandbox's alone.
+//! The calls about tasks, which are the sandbox's alone. Their requests have passed the checks.
 
 use std::sync::Arc;
 
 use serde_json::{Value, json};
 
+use super::checks::{Known, task_id};
 use super::engine::{Engine, NewTask};
-use super::front::Refusal;
+use super::pages;
+use super::refusal::Refusal;
 use super::render::{self, View};
 use super::task::{StopCode, Task};
 
-/// `DescribeTasks` takes a hundred, `ListTasks` gives at most as many.
-const AT_ONCE: usize = 100;
-
-/// `RunTask` starts at most ten.
-const STARTS_AT_ONCE: u64 = 10;
-
-const NOT_FOUND: &str = "The referenced task was not found.";
-
 type Answer = Result<Value, Refusal>;
 
-pub(crate) async fn run_task(engine: &Arc<Engine>, request: &Value) -> Answer {
+pub(crate) async fn run_task(engine: &Arc<Engine>, request: &Value, known: &Known) -> Answer {
     let provider = request["capacityProviderStrategy"][0]["capacityProvider"].as_str();
     if provider.is_none() && request["launchType"] != "FARGATE" {
         return Err(Refusal::not_modelled("RunTask with another launchType than FARGATE"));
     }
-    let name = request["taskDefinition"].as_str().unwrap_or_default();
-    let definition = engine.definition(name).await.map_err(|error| Refusal::invalid(format!("{error:#}")))?;
+    let name = known.definition.as_ref().and_then(|definition| definition["taskDefinitionArn"].as_str());
+    let definition = engine.definition(name.unwrap_or_default()).await.map_err(|error| Refusal::server(&error))?;
     let count = request["count"].as_u64().unwrap_or(1);
-    if !(1..=STARTS_AT_ONCE).contains(&count) {
-        return Err(Refusal::invalid(format!("count must be from 1 to {STARTS_AT_ONCE}")));
-    }
     let subnets = request["networkConfiguration"]["awsvpcConfiguration"]["subnets"].as_array().into_iter().flatten();
     let subnets: Vec<String> = subnets.filter_map(Value::as_str).map(str::to_owned).collect();
-    if subnets.is_empty() {
-        return Err(Refusal::invalid("Network Configuration must be provided when networkMode 'awsvpc' is specified."));
-    }
     let group = request["group"].as_str().map_or_else(|| format!("family:{}", definition.family), str::to_owned);
-    let cluster_arn = cluster_arn(engine, request);
+    let cluster_arn = cluster_arn(engine, known);
 
+    // Held until the tasks are there, so that the same request at the same time gets them too.
+    let mut memory = engine.memory();
     let mut world = engine.world();
+    if let Some(earlier) = memory.earlier_run(&known.cluster, request) {
+        let tasks: Vec<&Task> = earlier.tasks.iter().filter_map(|id| world.task(id)).collect();
+        if earlier.request == *request {
+            return Ok(json!({ "tasks": tasks.into_iter().map(api).collect::<Vec<_>>(), "failures": [] }));
+        }
+        let mut conflict =
+            Refusal::new("ConflictException", "The clientToken is already in use with a different RunTask request.");
+        conflict.resource_ids = tasks.iter().map(|task| task.arn.clone()).collect();
+        return Err(conflict);
+    }
     let mut started = Vec::new();
     for _ in 0..count {
         let mut placement = engine.place(&world, &group, &cluster_arn, &subnets);
@@ -56,28 +56,29 @@ pub(crate) async fn run_task(engine: &Arc<Engine>, request: &Value) -> Answer {
             ),
             tags: super::tags::of_run_task(request, &cluster_arn, &definition),
         };
-        started.push(render::task(&engine.start_task(&mut world, new), View::Api));
+        started.push(engine.start_task(&mut world, new));
     }
-    Ok(json!({ "tasks": started, "failures": [] }))
+    memory.ran(&known.cluster, request, started.iter().map(|task| task.id.clone()).collect());
+    Ok(json!({ "tasks": started.iter().map(api).collect::<Vec<_>>(), "failures": [] }))
 }
 
-pub(crate) fn stop_task(engine: &Engine, request: &Value) -> Answer {
+pub(crate) fn stop_task(engine: &Engine, request: &Value, known: &Known) -> Answer {
     let mut world = engine.world();
-    let id =
-        find(&world.tasks, engine, request, request["task"].as_str().unwrap_or_default()).map(|task| task.id.clone());
-    let id = id.ok_or_else(|| Refusal::invalid(NOT_FOUND))?;
+    let name = request["task"].as_str().unwrap_or_default();
+    let not_found = || Refusal::invalid("The referenced task was not found.");
+    let id = find(&world.tasks, engine, known, name)?.map(|task| task.id.clone()).ok_or_else(not_found)?;
     let reason = request["reason"].as_str().unwrap_or("Task stopped by user");
     world.order_stop(&id, StopCode::UserInitiated, reason);
     engine.wake();
-    let task = world.task(&id).ok_or_else(|| Refusal::invalid(NOT_FOUND))?;
-    Ok(json!({ "task": render::task(task, View::Api) }))
+    let task = world.task(&id).ok_or_else(not_found)?;
+    Ok(json!({ "task": api(task) }))
 }
 
-pub(crate) fn list_tasks(engine: &Engine, request: &Value) -> Answer {
+pub(crate) fn list_tasks(engine: &Engine, request: &Value, known: &Known) -> Answer {
     if !request["containerInstance"].is_null() {
         return Err(Refusal::not_modelled("ListTasks with containerInstance"));
     }
-    let cluster_arn = cluster_arn(engine, request);
+    let cluster_arn = cluster_arn(engine, known);
     // "By default, this operation filters on the RUNNING desired status" (API reference of ListTasks).
     let running = match request["desiredStatus"].as_str().unwrap_or("RUNNING") {
         "STOPPED" => false,
@@ -88,9 +89,6 @@ pub(crate) fn list_tasks(engine: &Engine, request: &Value) -> Answer {
     let given = |name: &str| request[name].as_str();
     let family = given("family").map(|family| format!(":task-definition/{family}:"));
     let service = given("serviceName").map(|service| service.rsplit('/').next().unwrap_or(service));
-    let from: usize = given("nextToken").and_then(|token| token.parse().ok()).unwrap_or(0);
-    let at_once =
-        request["maxResults"].as_u64().and_then(|n| usize::try_from(n).ok()).unwrap_or(AT_ONCE).clamp(1, AT_ONCE);
 
     let world = engine.world();
     let chosen = world.tasks.iter().filter(|task| {
@@ -101,50 +99,40 @@ pub(crate) fn list_tasks(engine: &Engine, request: &Value) -> Answer {
             && given("startedBy").is_none_or(|starter| task.started_by.as_deref() == Some(starter))
             && given("launchType").is_none_or(|launch_type| launch_type == "FARGATE")
     });
-    let arns: Vec<&str> = chosen.map(|task| task.arn.as_str()).skip(from).collect();
-    let mut answer = json!({ "taskArns": arns.iter().take(at_once).collect::<Vec<_>>() });
-    if arns.len() > at_once {
-        answer["nextToken"] = json!((from + at_once).to_string());
-    }
-    Ok(answer)
+    pages::page("ListTasks", request, "taskArns", chosen.map(|task| task.arn.clone()).collect())
 }
 
-pub(crate) fn describe_tasks(engine: &Engine, request: &Value) -> Answer {
-    let wanted: Vec<&str> = request["tasks"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
-    if wanted.is_empty() {
-        return Err(Refusal::invalid("Tasks cannot be empty."));
-    }
-    if wanted.len() > AT_ONCE {
-        return Err(Refusal::invalid(format!("Tasks cannot have more than {AT_ONCE} elements.")));
-    }
+pub(crate) fn describe_tasks(engine: &Engine, request: &Value, known: &Known) -> Answer {
     let with_tags = request["include"].as_array().is_some_and(|include| include.iter().any(|one| one == "TAGS"));
     let world = engine.world();
     let (mut tasks, mut failures) = (Vec::new(), Vec::new());
-    for name in wanted {
-        if let Some(task) = find(&world.tasks, engine, request, name) {
-            let mut shown = render::task(task, View::Api);
+    for name in request["tasks"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+        if let Some(task) = find(&world.tasks, engine, known, name)? {
+            let mut shown = api(task);
             shown["tags"] = if with_tags { json!(task.tags) } else { json!([]) };
             tasks.push(shown);
         } else {
-            let cluster = cluster_arn(engine, request).replacen(":cluster/", ":task/", 1);
-            let arn = if name.starts_with("arn:") { name.to_owned() } else { format!("{cluster}/{name}") };
+            let prefix = cluster_arn(engine, known).replacen(":cluster/", ":task/", 1);
+            let arn = if name.starts_with("arn:") { name.to_owned() } else { format!("{prefix}/{name}") };
             failures.push(json!({ "arn": arn, "reason": "MISSING" }));
         }
     }
     Ok(json!({ "tasks": tasks, "failures": failures }))
 }
 
-/// A task of the request's cluster, by id or ARN.
-fn find<'a>(tasks: &'a [Task], engine: &Engine, request: &Value, name: &str) -> Option<&'a Task> {
-    let cluster_arn = cluster_arn(engine, request);
-    tasks.iter().find(|task| task.cluster_arn == cluster_arn && (task.arn == name || task.id == name))
+fn api(task: &Task) -> Value {
+    render::task(task, View::Api)
 }
 
-/// The cluster that a request names, by name or ARN; `default` when it names none.
-fn cluster_arn(engine: &Engine, request: &Value) -> String {
-    let name = request["cluster"].as_str().unwrap_or("default");
-    let name = name.rsplit('/').next().unwrap_or(name);
-    format!("arn:aws:ecs:{}:{}:cluster/{name}", engine.region, engine.account)
+/// A task of the request's cluster, by id or ARN.
+fn find<'a>(tasks: &'a [Task], engine: &Engine, known: &Known, name: &str) -> Result<Option<&'a Task>, Refusal> {
+    let id = task_id(name, &known.cluster)?;
+    let cluster_arn = cluster_arn(engine, known);
+    Ok(tasks.iter().find(|task| task.cluster_arn == cluster_arn && task.id == id))
+}
+
+fn cluster_arn(engine: &Engine, known: &Known) -> String {
+    format!("arn:aws:ecs:{}:{}:cluster/{}", engine.region, engine.account, known.cluster)
 }
 
 /// The request's overrides, with an entry for every container, as ECS shows them.

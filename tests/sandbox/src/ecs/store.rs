@@ -117,7 +117,7 @@ impl Store {
         Ok(primary(&answer["service"]))
     }
 
-    async fn call(&self, action: &str, request: &Value) -> anyhow::Result<Value> {
+    pub(crate) async fn call(&self, action: &str, request: &Value) -> anyhow::Result<Value> {
         let operation = format!("AmazonEC2ContainerServiceV20141113.{action}");
         self.aws.json("ecs", &operation, request).await.with_context(|| format!("asking ministack's store: {action}"))
     }

@@ -6,6 +6,7 @@ mod containers;
 mod deployments;
 mod door;
 mod local;
+mod manners;
 mod services;
 mod stacks;
 mod start;

@@ -14,6 +14,9 @@ pub(crate) struct Stack<'a> {
     id: String,
 }
 
+/// For templates with roles in them.
+const CAPABILITY: (&str, &str) = ("Capabilities.member.1", "CAPABILITY_IAM");
+
 impl<'a> Stack<'a> {
     /// Begins to create it.
     pub(crate) async fn create(local: &'a Local, name: &str, resources: &Value) -> Self {
@@ -21,6 +24,7 @@ impl<'a> Stack<'a> {
         let parameters = [
             ("StackName", name),
             ("TemplateBody", &body),
+            CAPABILITY,
             ("Tags.member.1.Key", "team"),
             ("Tags.member.1.Value", "blue"),
         ];
@@ -29,7 +33,7 @@ impl<'a> Stack<'a> {
     }
 
     pub(crate) async fn update(&self, resources: &Value) {
-        self.act("UpdateStack", &[("TemplateBody", &template(resources))]).await;
+        self.act("UpdateStack", &[("TemplateBody", &template(resources)), CAPABILITY]).await;
     }
 
     pub(crate) async fn cancel_update(&self) {

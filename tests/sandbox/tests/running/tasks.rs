@@ -114,7 +114,7 @@ fn tasks_are_listed_in_pages_and_described_with_their_tags() {
         assert_eq!((first["taskArns"].as_array().unwrap().len(), second["taskArns"].as_array().unwrap().len()), (2, 1));
         assert_eq!(second["nextToken"], Value::Null);
 
-        let request = json!({ "cluster": "pages", "tasks": [task.id, "f00d"], "include": ["TAGS"] });
+        let request = json!({ "cluster": "pages", "tasks": [task.id, "f00d".repeat(8)], "include": ["TAGS"] });
         let answer = local.ecs("DescribeTasks", request).await;
         assert_eq!(answer["tasks"][0]["tags"], json!([{ "key": "owner", "value": "ops" }]));
         assert_eq!(answer["failures"][0]["reason"], "MISSING");
@@ -129,10 +129,11 @@ fn what_is_not_modelled_is_refused_by_name() {
         let error = local.try_ecs("ExecuteCommand", json!({ "cluster": "refused" })).await.unwrap_err();
         assert_eq!(error.code, "NotModelledBySandbox");
         assert!(error.message.ends_with("ExecuteCommand"), "{error}");
-        let error =
-            local.try_ecs("RunTask", json!({ "cluster": "refused", "taskDefinition": "refused" })).await.unwrap_err();
+        let elsewhere = json!({ "cluster": "refused", "taskDefinition": "refused", "networkConfiguration": network() });
+        let error = local.try_ecs("RunTask", elsewhere).await.unwrap_err();
         assert!(error.message.contains("FARGATE"), "{error}");
-        let error = local.try_ecs("StopTask", json!({ "cluster": "refused", "task": "f00d" })).await.unwrap_err();
+        let error =
+            local.try_ecs("StopTask", json!({ "cluster": "refused", "task": "f00d".repeat(8) })).await.unwrap_err();
         assert_eq!(
             (error.code.as_str(), error.message.as_str()),
             ("InvalidParameterException", "The referenced task was not found.")

@@ -3,7 +3,7 @@
 use sandbox::ecs::ServiceStatus;
 use serde_json::{Value, json};
 
-use crate::local::{Local, SOON, with_sandbox};
+use crate::local::{Local, SOON, agent, with_sandbox};
 use crate::stacks::{Stack, definition, service, texts};
 
 /// A cluster, a definition and a service `agent`, all of the stack's.
@@ -60,7 +60,7 @@ fn a_stack_is_complete_when_its_service_is_steady_and_gone_when_it_is_gone() {
         let service = local.sandbox.ecs().service("whole", "agent").unwrap();
         assert_eq!(service.status, ServiceStatus::Inactive);
         let clusters = local.ecs("DescribeClusters", json!({ "clusters": ["whole"] })).await;
-        assert_eq!(clusters["failures"][0]["reason"], "MISSING");
+        assert_eq!(clusters["clusters"][0]["status"], "INACTIVE");
         let deleted =
             |call: &sandbox::Call| call.is("ecs", "DeleteCluster") && call.resource.as_deref() == Some("whole");
         assert_eq!(local.sandbox.door().calls_where(from, deleted)[0].caller, "cloudformation");
@@ -72,8 +72,12 @@ fn a_stack_is_complete_when_its_service_is_steady_and_gone_when_it_is_gone() {
 fn a_definition_comes_out_as_the_api_would_have_it() {
     with_sandbox(async |local| {
         let with = |image: &str, tag: &str| {
-            json!({ "Definition": { "Type": "AWS::ECS::TaskDefinition", "Properties": {
-                "Family": "described", "Cpu": 256, "Memory": "512", "RequiresCompatibilities": ["FARGATE"],
+            let trust = json!({ "Version": "2012-10-17", "Statement": [{
+                "Effect": "Allow", "Principal": { "Service": "ecs-tasks.amazonaws.com" }, "Action": "sts:AssumeRole",
+            }] });
+            let role = json!({ "Type": "AWS::IAM::Role", "Properties": { "AssumeRolePolicyDocument": trust } });
+            json!({ "Role": role, "Definition": { "Type": "AWS::ECS::TaskDefinition", "Properties": {
+                "ExecutionRoleArn": { "Fn::GetAtt": ["Role", "Arn"] }, "Family": "described", "Cpu": 256, "Memory": "512", "RequiresCompatibilities": ["FARGATE"],
                 "NetworkMode": "awsvpc", "EphemeralStorage": { "SizeInGiB": "21" },
                 "RuntimePlatform": { "CpuArchitecture": "X86_64" }, "Tags": [{ "Key": "own", "Value": tag }],
                 "Volumes": [{ "Name": "files", "EFSVolumeConfiguration": {
@@ -85,9 +89,11 @@ fn a_definition_comes_out_as_the_api_would_have_it() {
                     "HealthCheck": { "Command": ["CMD", "true"], "Interval": "5", "Retries": 3 },
                     "DependsOn": [{ "ContainerName": "side", "Condition": "START" }],
                     "Ulimits": [{ "Name": "nofile", "SoftLimit": "1024", "HardLimit": 4096 }],
-                    "LogConfiguration": { "LogDriver": "awslogs", "Options": { "awslogs-group": "g", "Max-Buffer": 5 } },
+                    "LogConfiguration": { "LogDriver": "awslogs", "Options": {
+                        "awslogs-group": "g", "awslogs-region": "eu-west-1", "awslogs-stream-prefix": "p", "max-buffer-size": 5,
+                    } },
                     "DockerLabels": { "Kept.As.It.Is": "x" }, "LinuxParameters": { "InitProcessEnabled": true },
-                }],
+                }, { "Name": "side", "Image": image }],
             } } })
         };
         let stack = Stack::create(local, "described", &with(AGENT, "one")).await;
@@ -104,9 +110,11 @@ fn a_definition_comes_out_as_the_api_would_have_it() {
             "healthCheck": { "command": ["CMD", "true"], "interval": 5, "retries": 3 },
             "dependsOn": [{ "containerName": "side", "condition": "START" }],
             "ulimits": [{ "name": "nofile", "softLimit": 1024, "hardLimit": 4096 }],
-            "logConfiguration": { "logDriver": "awslogs", "options": { "awslogs-group": "g", "Max-Buffer": "5" } },
+            "logConfiguration": { "logDriver": "awslogs", "options": {
+                "awslogs-group": "g", "awslogs-region": "eu-west-1", "awslogs-stream-prefix": "p", "max-buffer-size": "5",
+            } },
             "dockerLabels": { "Kept.As.It.Is": "x" }, "linuxParameters": { "initProcessEnabled": true },
-        }]);
+        }, { "name": "side", "image": AGENT, "essential": true, "cpu": 0 }]);
         assert_eq!(described["taskDefinition"]["containerDefinitions"], expected);
         assert_eq!(described["taskDefinition"]["cpu"], "256");
         assert_eq!(described["taskDefinition"]["ephemeralStorage"], json!({ "sizeInGiB": 21 }));
@@ -279,7 +287,7 @@ fn deleting_a_stack_ends_the_wait_for_its_service() {
         stack.is_deleted().await;
         assert_eq!(ecs.service("stuck", "agent").unwrap().status, ServiceStatus::Inactive);
         let clusters = local.ecs("DescribeClusters", json!({ "clusters": ["stuck"] })).await;
-        assert_eq!(clusters["failures"][0]["reason"], "MISSING");
+        assert_eq!(clusters["clusters"][0]["status"], "INACTIVE");
         local.check_model();
     });
 }
@@ -294,7 +302,7 @@ fn a_cluster_goes_after_tasks_that_take_their_time() {
         stack.delete().await;
         stack.is_deleted().await;
         let clusters = local.ecs("DescribeClusters", json!({ "clusters": ["slow"] })).await;
-        assert_eq!(clusters["failures"][0]["reason"], "MISSING");
+        assert_eq!(clusters["clusters"][0]["status"], "INACTIVE");
         local.check_model();
     });
 }
@@ -326,6 +334,41 @@ fn a_tripped_circuit_breaker_fails_the_stack_which_then_goes_back() {
         assert!(events.contains(triggered), "{events}");
         let service = local.sandbox.ecs().service("tripped-new", "agent").unwrap();
         assert_eq!(service.status, ServiceStatus::Inactive);
+        local.check_model();
+    });
+}
+
+#[test]
+fn a_cluster_with_somebody_elses_service_does_not_go() {
+    with_sandbox(async |local| {
+        let cluster = json!({ "Cluster": { "Type": "AWS::ECS::Cluster", "Properties": { "ClusterName": "shared" } } });
+        let stack = Stack::create(local, "shared", &cluster).await;
+        stack.comes_to("CREATE_COMPLETE").await;
+        local.define("shared", json!([agent(&json!([]))])).await;
+        local.service("shared", 0, json!({})).await;
+        stack.delete().await;
+        stack.comes_to("DELETE_FAILED").await;
+        let events = stack.events().await;
+        assert!(events.contains("Error Code: ClusterContainsServicesException"), "{events}");
+        local.ecs("DeleteService", json!({ "cluster": "shared", "service": "agent", "force": true })).await;
+        stack.delete().await;
+        stack.is_deleted().await;
+        local.check_model();
+    });
+}
+
+#[test]
+fn a_stack_that_names_what_is_not_there_fails_with_ecs_words() {
+    with_sandbox(async |local| {
+        for (name, change, words) in [
+            ("no-definition", json!({ "TaskDefinition": "nobody:7" }), "TaskDefinition not found."),
+            ("no-cluster", json!({ "Cluster": "nowhere" }), "Cluster not found."),
+        ] {
+            let stack = Stack::create(local, name, &whole(name, AGENT, &change)).await;
+            stack.comes_to("ROLLBACK_COMPLETE").await;
+            let events = stack.events().await;
+            assert!(events.contains(words), "{events}");
+        }
         local.check_model();
     });
 }
