@@ -36,12 +36,19 @@ pub(crate) fn clear(folder: &Path) {
         let _ = fs::remove_dir_all(run);
     }
     for script in entries(folder) {
-        let name = script.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        let port = name.strip_prefix(SCRIPT).and_then(|port| port.parse::<u16>().ok());
-        if port.is_some_and(|port| TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err()) {
+        if port(&script).is_some_and(|port| TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err()) {
             let _ = fs::remove_file(script);
         }
     }
+}
+
+/// The ports of the sandboxes that left a script, whether or not they still run.
+pub(crate) fn ports(folder: &Path) -> Vec<u16> {
+    entries(folder).filter_map(|script| port(&script)).collect()
+}
+
+fn port(script: &Path) -> Option<u16> {
+    script.file_name()?.to_str()?.strip_prefix(SCRIPT)?.parse().ok()
 }
 
 /// Nobody holds its lock, or it never came to have one.

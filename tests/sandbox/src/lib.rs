@@ -7,6 +7,7 @@ pub mod aws;
 pub mod bus;
 mod child;
 mod clock;
+pub mod disorder;
 pub mod door;
 pub mod ecs;
 mod ids;
@@ -16,6 +17,7 @@ mod ministack;
 mod model;
 mod options;
 pub mod play;
+pub mod redelivery;
 pub mod stack;
 pub mod stage;
 pub mod timeline;
@@ -31,6 +33,7 @@ use tokio::net::TcpListener;
 
 pub use aws::{Aws, AwsError};
 pub use bus::Bus;
+pub use disorder::Disorder;
 pub use door::{Call, Door, Hook, Intervention};
 pub use ecs::{Ecs, Pace};
 pub use options::Options;
@@ -44,7 +47,9 @@ use tools::Tools;
 pub struct Sandbox {
     options: Options,
     aws: Aws,
+    looks: Aws,
     aws_cli: PathBuf,
+    disorder: Disorder,
     door: Door,
     bus: Bus,
     ecs: Ecs,
@@ -70,15 +75,21 @@ impl Sandbox {
 
         let behind = format!("http://{}", ministack.address());
         let direct = |caller: &str| Aws::new(&behind, &options.region, caller);
-        let bus = Bus::start(direct("eventbridge"), Aws::new(&endpoint, &options.region, "eventbridge"), &options);
+        let disorder = Disorder::default();
+        if let Some(plan) = options.disorder.clone() {
+            disorder.set(plan)?;
+        }
+        let sender = Aws::new(&endpoint, &options.region, "eventbridge");
+        let bus = Bus::start(direct("eventbridge"), sender, disorder.clone(), &options);
         let ecs = Ecs::start(direct("ecs"), bus.clone(), Arc::clone(&model), &options)?;
         let permissions = Permissions::new(direct("front-door"), &options.region, &options.account);
-        let door = Door::open(listener, ministack.address(), permissions, ecs.clone())?;
+        let door = Door::open(listener, ministack.address(), permissions, disorder.clone(), ecs.clone())?;
         let aws_cli = tools.write_aws_cli(&options, &endpoint)?;
         progress(&format!("the local AWS answers at {endpoint}"));
 
         let aws = Aws::new(&endpoint, &options.region, "root");
-        Ok(Self { options, aws, aws_cli, door, bus, ecs, model, ministack, _lock: lock })
+        let looks = Aws::new(&endpoint, &options.region, "sandbox");
+        Ok(Self { options, aws, looks, aws_cli, disorder, door, bus, ecs, model, ministack, _lock: lock })
     }
 
     /// The front door: `http://127.0.0.1:PORT`.
@@ -91,6 +102,19 @@ impl Sandbox {
     #[must_use]
     pub fn aws(&self) -> &Aws {
         &self.aws
+    }
+
+    /// A root client through the front door for whoever only looks how a story gets on: no rule of disorder is about its
+    /// calls unless it names the caller `sandbox`.
+    #[must_use]
+    pub fn looks(&self) -> &Aws {
+        &self.looks
+    }
+
+    /// What goes wrong on purpose.
+    #[must_use]
+    pub fn disorder(&self) -> &Disorder {
+        &self.disorder
     }
 
     /// The front door's record of calls, and the hook into them.

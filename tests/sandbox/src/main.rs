@@ -1,10 +1,12 @@
 //! `cargo sandbox`: the local AWS with Watchkeeper in it, a play that shows what it does, and then an
 //! endpoint to try things with until Ctrl-C.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context;
-use clap::Parser;
+use clap::{Parser, Subcommand};
+use sandbox::disorder::command;
 use sandbox::stage::Stage;
 use sandbox::timeline::Timeline;
 use sandbox::{Options, play};
@@ -12,7 +14,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 /// Watchkeeper in a local AWS: starts, plays, stays up until Ctrl-C.
 #[derive(Parser)]
-#[command(name = "cargo sandbox")]
+#[command(name = "cargo sandbox", args_conflicts_with_subcommands = true)]
 struct Arguments {
     /// End after the play, with an exit status that says whether every act went well
     #[arg(long)]
@@ -20,6 +22,23 @@ struct Arguments {
     /// Do not play; just start and stay up
     #[arg(long, conflicts_with = "once")]
     no_play: bool,
+    /// Put this plan of disorder in force from the beginning
+    #[arg(long, value_name = "FILE")]
+    disorder: Option<PathBuf>,
+    #[command(subcommand)]
+    other: Option<Other>,
+}
+
+#[derive(Subcommand)]
+enum Other {
+    /// Let things go wrong in a sandbox that runs already
+    Disorder {
+        /// Which sandbox, if several run: http://127.0.0.1:PORT
+        #[arg(long, global = true, value_name = "URL")]
+        endpoint: Option<String>,
+        #[command(subcommand)]
+        command: command::Command,
+    },
 }
 
 #[tokio::main]
@@ -35,6 +54,10 @@ async fn main() -> ExitCode {
 }
 
 async fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    if let Some(Other::Disorder { endpoint, command }) = &arguments.other {
+        print!("{}", command.run(endpoint.as_deref()).await?);
+        return Ok(());
+    }
     let mut interrupt = signal(SignalKind::interrupt()).context("listening for Ctrl-C")?;
     let mut terminate = signal(SignalKind::terminate()).context("listening for SIGTERM")?;
     tokio::select! {
@@ -46,8 +69,9 @@ async fn run(arguments: &Arguments) -> anyhow::Result<()> {
 
 async fn show(arguments: &Arguments) -> anyhow::Result<()> {
     let timeline = Timeline::begin();
+    let disorder = arguments.disorder.as_deref().map(command::read).transpose()?;
     timeline.heading("Getting ready");
-    let stage = Stage::set(Options::default(), |text| timeline.act(text)).await?;
+    let stage = Stage::set(Options { disorder, ..Options::default() }, |text| timeline.act(text)).await?;
     if !arguments.no_play {
         let outcome = play::play(&stage, &timeline).await;
         if let Err(error) = outcome {
@@ -55,6 +79,10 @@ async fn show(arguments: &Arguments) -> anyhow::Result<()> {
             stage.stop().await?;
             return Err(error.context(format!("the play went wrong; logs are in {scratch}")));
         }
+    }
+    if let (false, Some(report)) = (arguments.no_play, stage.sandbox.disorder().report()) {
+        timeline.heading("What went wrong on purpose");
+        timeline.quote(&report.to_string());
     }
     if !arguments.once {
         timeline.heading("It stays up until Ctrl-C. Try, from another terminal:");

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::disorder::Plan;
 use crate::ecs::Pace;
 
 /// How to start a sandbox. `Options::default()` is right for a test; a story sets `scratch` to a folder of its own.
@@ -21,6 +22,8 @@ pub struct Options {
     pub pace: Pace,
     /// More environment for ministack (and so for functions), beyond what the sandbox sets.
     pub environment: Vec<(String, String)>,
+    /// What goes wrong from the beginning.
+    pub disorder: Option<Plan>,
 }
 
 impl Default for Options {
@@ -33,6 +36,7 @@ impl Default for Options {
             binaries: binaries(),
             pace: Pace::default(),
             environment: Vec::new(),
+            disorder: None,
         }
     }
 }

@@ -3,17 +3,22 @@
 //! AWS (and ministack) refuse `PutEvents` for `aws.*` sources, so ECS's events are delivered from here: the rules are those
 //! that are deployed, ministack's own matcher says which of them match, and only the sending is ours.
 
+mod carry;
+mod line;
 mod rules;
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
 use crate::aws::{Aws, AwsError};
+use crate::disorder::Disorder;
 use crate::options::Options;
+use carry::{Emitted, carry};
 use rules::{Rules, Target};
 
 /// The default event bus of the sandbox. Clones are the same bus.
@@ -28,42 +33,35 @@ struct Shared {
     rules: Rules,
     /// Through the front door, so that a delivery is recorded and a test can make it fail.
     sender: Aws,
+    disorder: Disorder,
     emitted: Mutex<Vec<Value>>,
     refused: Mutex<Vec<String>>,
-    /// How many of the emitted events were delivered.
-    delivered: watch::Sender<usize>,
+    /// The places of the emitted events that were neither delivered nor dropped yet.
+    on_their_way: watch::Sender<BTreeSet<usize>>,
     changed: watch::Sender<()>,
-    queue: mpsc::UnboundedSender<Value>,
+    queue: mpsc::UnboundedSender<Emitted>,
     worker: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl Bus {
     /// `reader` asks ministack about rules, `sender` delivers.
-    pub(crate) fn start(reader: Aws, sender: Aws, options: &Options) -> Self {
-        let (queue, mut events) = mpsc::unbounded_channel::<Value>();
+    pub(crate) fn start(reader: Aws, sender: Aws, disorder: Disorder, options: &Options) -> Self {
+        let (queue, events) = mpsc::unbounded_channel();
         let shared = Arc::new(Shared {
             region: options.region.clone(),
             account: options.account.clone(),
             rules: Rules::new(reader),
             sender,
+            disorder,
             emitted: Mutex::default(),
             refused: Mutex::default(),
-            delivered: watch::Sender::new(0),
+            on_their_way: watch::Sender::new(BTreeSet::new()),
             changed: watch::Sender::new(()),
             queue,
             worker: Mutex::default(),
         });
         let bus = Self { shared };
-        let weak = Arc::downgrade(&bus.shared);
-        let worker = tokio::spawn(async move {
-            while let Some(event) = events.recv().await {
-                let Some(shared) = weak.upgrade() else { return };
-                if let Err(error) = shared.deliver(&event).await {
-                    shared.refuse(format!("event {} was not delivered: {error:#}", event["id"]));
-                }
-                shared.delivered.send_modify(|count| *count += 1);
-            }
-        });
+        let worker = tokio::spawn(carry(Arc::downgrade(&bus.shared), events));
         *bus.shared.worker() = Some(worker);
         bus
     }
@@ -118,15 +116,17 @@ impl Bus {
         }
     }
 
-    /// Waits until every event emitted so far was delivered.
+    /// Waits until every event emitted so far was delivered, or dropped by a rule of disorder.
     pub async fn delivered(&self) {
         let count = self.shared.emitted().len();
+        let mut on_their_way = self.shared.on_their_way.subscribe();
         // The sender lives as long as `self`.
-        let _ = self.shared.delivered.subscribe().wait_for(|delivered| *delivered >= count).await;
+        let _ = on_their_way.wait_for(|places| places.first().is_none_or(|place| *place >= count)).await;
     }
 
     /// Delivers `event` to the targets of the rules that match it, now: a duplicate, an old event, one made by hand. It does
-    /// not become part of [`Bus::emitted`]. Returns the ARNs of the targets that took it.
+    /// not become part of [`Bus::emitted`], and no rule of disorder is asked about it. Returns the ARNs of the targets that
+    /// took it.
     pub async fn deliver(&self, event: &Value) -> anyhow::Result<Vec<String>> {
         self.shared.deliver(event).await
     }
@@ -136,12 +136,19 @@ impl Bus {
         self.shared.refused.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Logs the event and queues it for delivery; events are delivered in the order in which they are emitted.
+    /// Logs the event and queues it for delivery; events are delivered in the order in which they are emitted, unless a rule
+    /// of disorder says otherwise.
     pub(crate) fn emit(&self, event: Value) {
-        self.shared.emitted().push(event.clone());
-        self.shared.changed.send_replace(());
+        let mut emitted = self.shared.emitted();
+        let place = emitted.len();
+        emitted.push(event.clone());
+        // Under the lock, so that rules see events in the order of the log.
+        let effect = self.shared.disorder.about_event(&event);
+        self.shared.on_their_way.send_modify(|places| _ = places.insert(place));
         // After `close` there is nobody to deliver to.
-        let _ = self.shared.queue.send(event);
+        let _ = self.shared.queue.send(Emitted { place, at: Instant::now(), event, effect });
+        drop(emitted);
+        self.shared.changed.send_replace(());
     }
 
     pub(crate) fn close(&self) {
@@ -207,6 +214,10 @@ impl Shared {
             message["MessageGroupId"] = json!(group);
         }
         self.sender.json("sqs", "AmazonSQS.SendMessage", &message).await.map(|_| ())
+    }
+
+    fn settle(&self, place: usize) {
+        self.on_their_way.send_modify(|places| _ = places.remove(&place));
     }
 
     fn refuse(&self, text: String) {

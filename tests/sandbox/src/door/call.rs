@@ -14,9 +14,10 @@ use super::error::Protocol;
 const ECS_TARGET: &str = "AmazonEC2ContainerServiceV20141113.";
 
 /// Members that name what a call is about; the first one present counts.
-const RESOURCE_MEMBERS: [&str; 20] = [
+const RESOURCE_MEMBERS: [&str; 21] = [
     "TableName",
     "QueueUrl",
+    "QueueName",
     "TopicArn",
     "TargetArn",
     "SecretId",

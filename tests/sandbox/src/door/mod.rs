@@ -16,8 +16,9 @@ use std::time::Duration;
 
 use anyhow::Context;
 use axum::Router;
-use axum::body::Body;
-use axum::extract::{Request, State};
+use axum::body::{Body, Bytes};
+use axum::extract::{ConnectInfo, Request, State};
+use axum::http::request::Parts;
 use axum::response::Response;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -25,6 +26,8 @@ use tokio::task::JoinHandle;
 pub use call::{Call, Outcome};
 pub use intervention::{Hook, Intervention};
 
+use crate::disorder::process::{self, Addresses};
+use crate::disorder::{self, CallEffect, Disorder, Moment};
 use crate::ecs::Ecs;
 use call::Incoming;
 use forward::{Answer, Upstream};
@@ -47,6 +50,8 @@ struct Shared {
     permissions: Permissions,
     record: Record,
     interventions: Interventions,
+    disorder: Disorder,
+    addresses: Addresses,
     ecs: Ecs,
 }
 
@@ -56,17 +61,23 @@ impl Door {
         listener: TcpListener,
         upstream: SocketAddr,
         permissions: Permissions,
+        disorder: Disorder,
         ecs: Ecs,
     ) -> anyhow::Result<Self> {
-        let endpoint = format!("http://{}", listener.local_addr().context("reading the front door's port")?);
+        let door = listener.local_addr().context("reading the front door's port")?;
+        let endpoint = format!("http://{door}");
         let shared = Arc::new(Shared {
             upstream: Upstream::new(upstream),
             permissions,
             record: Record::default(),
             interventions: Interventions::default(),
+            disorder,
+            addresses: Addresses { door, ministack: upstream },
             ecs,
         });
-        let router = Router::new().fallback(pass).with_state(Arc::clone(&shared));
+        let control = disorder::control::router(shared.disorder.clone());
+        let router = Router::new().fallback(pass).with_state(Arc::clone(&shared)).merge(control);
+        let router = router.into_make_service_with_connect_info::<SocketAddr>();
         let server = tokio::spawn(async move {
             // Ends with the sandbox; a listener on loopback does not fail by itself.
             let _ = axum::serve(listener, router).await;
@@ -133,10 +144,14 @@ impl Drop for Door {
     }
 }
 
-async fn pass(State(shared): State<Arc<Shared>>, request: Request) -> Response {
+async fn pass(
+    State(shared): State<Arc<Shared>>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    request: Request,
+) -> Response {
     // In a task of its own: a caller that hangs up must not cut off a call that ministack is already working on, nor leave
     // it out of the record.
-    let call = tokio::spawn(async move { shared.handle(request).await });
+    let call = tokio::spawn(async move { shared.handle(request, peer).await });
     match call.await {
         Ok(response) => response,
         Err(error) => forward::bad_gateway(&format!("the front door failed: {error}")).into_response(),
@@ -144,7 +159,7 @@ async fn pass(State(shared): State<Arc<Shared>>, request: Request) -> Response {
 }
 
 impl Shared {
-    async fn handle(&self, request: Request) -> Response {
+    async fn handle(&self, request: Request, peer: SocketAddr) -> Response {
         let (parts, body) = request.into_parts();
         let body = match axum::body::to_bytes(body, LARGEST_BODY).await {
             Ok(body) => body,
@@ -153,35 +168,84 @@ impl Shared {
         let incoming = Incoming::classify(&parts, &body);
         let call = self.record.begin(&incoming);
         let intervention = self.interventions.ask(&call);
-
-        // What is checked and what is then written belong together.
-        let turn = match &incoming.ecs_action {
-            Some(action) => self.ecs.turn(action).await,
-            None => None,
+        let held = intervention == Intervention::Hold;
+        let answer = match intervention {
+            Intervention::Fail { status, code, message } => error::answer(incoming.protocol, status, &code, &message),
+            Intervention::Hold => self.serve(&incoming, &parts, body).await,
+            // A hook is a test's own hand: what it fails or holds, no rule of disorder touches or counts.
+            Intervention::Pass => match self.disorder.about_call(&call) {
+                None => self.serve(&incoming, &parts, body).await,
+                Some((effect, by)) => {
+                    let answer = self.disturb(effect, &incoming, &parts, body, peer).await;
+                    answer.unwrap_or_else(|why| {
+                        let why = format!("{}:{} of {}: {why}", call.service, call.action, call.caller);
+                        by.fault(format!("call {}: {why}", call.index));
+                        error::answer(incoming.protocol, 500, "DisorderFailed", &why)
+                    })
+                }
+            },
         };
-        let answer = if let Intervention::Fail { status, code, message } = &intervention {
-            error::answer(incoming.protocol, *status, code, message)
-        } else if let Some(refused) = self.ecs_refusal(&incoming, &body).await {
-            refused
-        } else {
-            let answer = match self.permissions.judge(&incoming, &parts, &body).await {
-                Verdict::Ministack => self.upstream.forward(&parts, body.clone()).await,
-                Verdict::Allowed(parts) => self.upstream.forward(&parts, body.clone()).await,
-                Verdict::Denied(why) => error::answer(incoming.protocol, 400, "AccessDeniedException", &why),
-            };
-            drop(turn);
-            match &incoming.ecs_action {
-                Some(action) => self.ecs_answer(action, &body, answer).await,
-                None => answer,
-            }
-        };
-        let held = matches!(intervention, Intervention::Hold);
         let generation = self.interventions.generation();
         self.record.end(call.index, &answer, held);
         if held {
             generation.released().await;
         }
         answer.into_response()
+    }
+
+    /// What the call is answered when a rule of disorder acts on it; an error says why the rule could not.
+    async fn disturb(
+        &self,
+        effect: CallEffect,
+        incoming: &Incoming,
+        parts: &Parts,
+        body: Bytes,
+        peer: SocketAddr,
+    ) -> Result<Answer, String> {
+        let refuse = |status, code: &str, message: &str| error::answer(incoming.protocol, status, code, message);
+        match effect {
+            CallEffect::Throttle => {
+                let (status, code, message) = disorder::throttled(&incoming.service, &incoming.action);
+                Ok(refuse(status, code, message))
+            }
+            CallEffect::Fail { status, code, message } => Ok(refuse(status, &code, &message)),
+            CallEffect::Slow(time) => {
+                let answer = self.serve(incoming, parts, body).await;
+                tokio::time::sleep(time).await;
+                Ok(answer)
+            }
+            CallEffect::Kill(Moment::Before) => {
+                process::kill_caller(self.addresses, peer).await?;
+                Ok(refuse(500, "KilledByDisorder", "nobody is left to read this"))
+            }
+            CallEffect::Kill(Moment::After) => {
+                let answer = self.serve(incoming, parts, body).await;
+                process::kill_caller(self.addresses, peer).await?;
+                Ok(answer)
+            }
+        }
+    }
+
+    /// What the call is answered when nobody steps in.
+    async fn serve(&self, incoming: &Incoming, parts: &Parts, body: Bytes) -> Answer {
+        // What is checked and what is then written belong together.
+        let turn = match &incoming.ecs_action {
+            Some(action) => self.ecs.turn(action).await,
+            None => None,
+        };
+        if let Some(refused) = self.ecs_refusal(incoming, &body).await {
+            return refused;
+        }
+        let answer = match self.permissions.judge(incoming, parts, &body).await {
+            Verdict::Ministack => self.upstream.forward(parts, body.clone()).await,
+            Verdict::Allowed(parts) => self.upstream.forward(&parts, body.clone()).await,
+            Verdict::Denied(why) => error::answer(incoming.protocol, 400, "AccessDeniedException", &why),
+        };
+        drop(turn);
+        match &incoming.ecs_action {
+            Some(action) => self.ecs_answer(action, &body, answer).await,
+            None => answer,
+        }
     }
 
     /// What ECS refuses must not change ministack's store, which takes nearly everything.

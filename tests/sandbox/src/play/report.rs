@@ -19,6 +19,8 @@ impl Play<'_> {
         ensure!(refused.is_empty(), "events that were not delivered: {refused:#?}");
         let not_modelled = sandbox.ecs().not_modelled();
         ensure!(not_modelled.is_empty(), "the play used what the sandbox does not model: {not_modelled:#?}");
+        let disorder = sandbox.disorder().report().unwrap_or_default();
+        ensure!(disorder.faults.is_empty(), "disorder that could not be brought about: {:#?}", disorder.faults);
         let events = sandbox.bus().emitted().len();
         self.timeline.saw(&format!("{events} events were emitted; they and all answers fit botocore's ECS model"));
         self.timeline.saw(&format!("ops got {} alerts", self.stage.inbox.mails().len()));

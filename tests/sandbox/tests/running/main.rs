@@ -4,6 +4,7 @@
 
 mod containers;
 mod deployments;
+mod disorder;
 mod door;
 mod local;
 mod manners;
