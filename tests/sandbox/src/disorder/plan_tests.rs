@@ -130,7 +130,7 @@ fn the_plan_that_is_shipped_is_one() {
 
 #[test]
 fn the_plan_in_the_docs_is_one() {
-    let docs = include_str!("../../../../docs/sandbox.md");
+    let docs = include_str!("../../../../docs/disorder.md");
     let begin = docs.find("    seed = ").unwrap();
     let end = begin + docs[begin..].find("\n| ").unwrap();
     let plan = Plan::from_toml(&docs[begin..end]).unwrap();
