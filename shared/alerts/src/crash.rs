@@ -11,6 +11,9 @@ use crate::{console, moment};
 pub fn crash(task: &TaskStateChange, crash: &Crash) -> Alert {
     let service = task.service_arn();
     let family = task.group.as_deref().and_then(|group| group.strip_prefix("family:"));
+    // A task that was given a group of its own is known by its definition all the same.
+    let family =
+        family.or(task.task_definition.as_ref().filter(|_| !task.belongs_to_service()).map(TaskDefinitionArn::family));
     let about = task.service_name().or(family).unwrap_or(task.task.id()).to_owned();
     let container = crash.container.as_ref();
     let revision = task.task_definition.as_ref();

@@ -180,6 +180,12 @@ impl TaskDefinitionArn {
     pub fn revision(&self) -> &str {
         self.path()
     }
+
+    /// The family alone.
+    #[must_use]
+    pub fn family(&self) -> &str {
+        self.path().split_once(':').map_or(self.path(), |(family, _)| family)
+    }
 }
 
 impl AlarmArn {

@@ -33,7 +33,8 @@ fn a_stopped_task() {
         task.service_arn().unwrap().as_str(),
         "arn:aws:ecs:eu-west-1:123456789012:service/cap-production-cluster/cap-production-svc"
     );
-    assert_eq!(task.task_definition.unwrap().revision(), "cap-production:12");
+    let definition = task.task_definition.unwrap();
+    assert_eq!((definition.revision(), definition.family()), ("cap-production:12", "cap-production"));
     assert_eq!(task.containers[0].exit_code, Some(137));
     assert!(task.stopped_at.unwrap() > task.started_at.unwrap());
 }

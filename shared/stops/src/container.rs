@@ -38,6 +38,8 @@ fn rank(container: &Container, task: &TaskStateChange) -> u8 {
     let cause = container.reason.as_deref().map(reason::cause_of);
     match (cause, container.exit_code) {
         (Some(Some(cause)), _) if cause != Cause::StopTimeout => 0,
+        // It waited in vain for another one, and that one began it.
+        (Some(_), None) if container.reason.as_deref().is_some_and(waits_for_another) => 6,
         // It never ran, and ECS says something about it.
         (Some(_), None) => 0,
         _ if is_kill_after_time_out(container, task) => 4,
@@ -47,6 +49,11 @@ fn rank(container: &Container, task: &TaskStateChange) -> u8 {
         (_, Some(_)) => 1,
         (None, None) => 6,
     }
+}
+
+/// What the container agent says of a container whose `dependsOn` cannot be met.
+fn waits_for_another(reason: &str) -> bool {
+    reason.contains("container ordering dependency")
 }
 
 /// A container that needed longer than the time-out was killed for it. Only the time at which the containers had

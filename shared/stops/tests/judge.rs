@@ -315,6 +315,15 @@ fn of_several_containers_the_one_that_began_it_is_named() {
 }
 
 #[test]
+fn a_container_that_waited_in_vain_for_another_is_not_blamed() {
+    let reason = "failed to resolve container ordering dependency [migration] for target [agent]: dependency did not exit \
+                  successfully";
+    let containers = json!([{ "name": "agent", "reason": reason }, { "name": "migration", "exitCode": 3 }, { "name": "proxy", "exitCode": 143 }]);
+    let crash = crash(judge(&task("TaskFailedToStart", reason, containers)));
+    assert_eq!(crash.summary(), "container \"migration\" exited with code 3");
+}
+
+#[test]
 fn a_kill_after_the_stop_time_out_is_a_victim() {
     let mut event = sample("task-stopped-exit-1");
     event["detail"]["stoppingAt"] = json!("2026-11-20T10:04:00Z");

@@ -17,7 +17,7 @@ def rollout(service, deployment_id):
     if service is None or service["status"] != "ACTIVE":
         return Rollout.GONE
     primary = primary_deployment(service)
-    # A rollback is a deployment of its own, which takes the place of the one that failed.
+    # In a rollback the deployment that was completed last is PRIMARY again.
     if primary["id"] != deployment_id or primary["rolloutState"] == "FAILED":
         return Rollout.FAILED
     is_steady = (

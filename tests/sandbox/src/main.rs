@@ -1,6 +1,7 @@
 //! `cargo sandbox`: the local AWS with Watchkeeper in it, a play that shows what it does, and then an
 //! endpoint to try things with until Ctrl-C.
 
+use std::collections::HashSet;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -105,13 +106,17 @@ async fn show(arguments: &Arguments) -> anyhow::Result<()> {
 async fn watch(stage: &Stage, timeline: &Timeline) {
     let bus = stage.sandbox.bus();
     let (mut mails, mut events) = (stage.inbox.mails().len(), bus.emitted().len());
+    // The whole text once; a service that fails again and again would fill the screen.
+    let mut shown = HashSet::new();
     loop {
         tokio::select! {
             mail = stage.inbox.next(mails) => {
                 let Ok(mail) = mail else { return };
                 mails += 1;
                 timeline.saw(&format!("ops get: {}", mail.subject));
-                timeline.quote(&mail.text);
+                if shown.insert(mail.subject.clone()) {
+                    timeline.quote(&mail.text);
+                }
             }
             stopped = bus.next(events, play::is_stop) => {
                 let (index, event) = stopped;

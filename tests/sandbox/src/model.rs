@@ -162,7 +162,10 @@ impl<'a> Walk<'a> {
                 if let Some(allowed) = definition["enum"].as_array()
                     && !allowed.iter().any(|value| value == text)
                 {
-                    self.fault(Misfit::Value, format!("{at}: {text:?} is none of {shape}'s values"));
+                    self.fault(
+                        Misfit::Value,
+                        format!("{at}: {text:?} is none of {shape}'s values: {}", listed(allowed)),
+                    );
                 }
                 true
             }
@@ -193,6 +196,11 @@ impl<'a> Walk<'a> {
             }
         }
     }
+}
+
+/// The values of an enumeration, for the reader of a refusal.
+fn listed(values: &[Value]) -> String {
+    values.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(", ")
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! What takes ECS hours, on a sandbox whose hours are short.
+//! What needs a sandbox with a pace of its own: hours that are short, and wake-ups that no tick makes good.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -49,5 +49,33 @@ async fn a_steady_service_says_so_again_and_a_stopped_task_is_forgotten() {
     let described = ecs(&sandbox, "DescribeTasks", json!({ "cluster": "hours", "tasks": [task.id] })).await;
     assert_eq!((&described["tasks"], &described["failures"][0]["reason"]), (&json!([]), &json!("MISSING")));
     assert_eq!(sandbox.model_faults(), Vec::<String>::new());
+    sandbox.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_container_wakes_when_the_one_it_waits_for_turns_healthy() {
+    // Nothing else wakes it: the store is not polled, and the task's own health stays UNKNOWN.
+    let pace = Pace { poll: Duration::from_hours(1), ..Pace::default() };
+    let sandbox = Sandbox::start(Options { pace, ..Options::default() }, |_| {}).await.unwrap();
+    ecs(&sandbox, "CreateCluster", json!({ "clusterName": "woken" })).await;
+    let check = json!({ "command": ["CMD-SHELL", "exit 0"], "interval": 5 });
+    let container = |name: &str| {
+        let script = ["sh", "-c", "sleep 600"];
+        json!({ "name": name, "image": "busybox:1", "command": script, "stopTimeout": 2, "healthCheck": check })
+    };
+    let mut agent = container("agent");
+    agent["dependsOn"] = json!([{ "containerName": "database", "condition": "HEALTHY" }]);
+    let definition = json!({
+        "family": "woken", "networkMode": "awsvpc", "requiresCompatibilities": ["FARGATE"], "cpu": "256", "memory": "512",
+        "containerDefinitions": [agent, container("database")],
+    });
+    ecs(&sandbox, "RegisterTaskDefinition", definition).await;
+    let run = json!({
+        "cluster": "woken", "taskDefinition": "woken", "launchType": "FARGATE",
+        "networkConfiguration": { "awsvpcConfiguration": { "subnets": ["subnet-1"] } },
+    });
+    ecs(&sandbox, "RunTask", run).await;
+    let runs = |tasks: &[sandbox::ecs::Task]| tasks.iter().any(sandbox::ecs::Task::is_running);
+    sandbox.ecs().wait_for_tasks(SOON, runs).await.unwrap();
     sandbox.stop().await.unwrap();
 }

@@ -69,7 +69,8 @@ pub fn read(file: &Path) -> anyhow::Result<Plan> {
 /// The endpoint to talk to: the one that was given, or that of the one sandbox of this workspace that answers.
 async fn find(given: Option<&str>) -> anyhow::Result<String> {
     if let Some(given) = given {
-        return Ok(given.trim_end_matches('/').to_owned());
+        let given = given.trim_end_matches('/');
+        return Ok(if given.contains("://") { given.to_owned() } else { format!("http://{given}") });
     }
     let mut running = Vec::new();
     for port in crate::leftovers::ports(&crate::options::sandbox_folder()) {

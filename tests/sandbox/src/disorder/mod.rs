@@ -96,7 +96,17 @@ impl Disorder {
 
     /// What becomes of an event.
     pub(crate) fn about_event(&self, event: &Value) -> Option<EventEffect> {
-        let subject = || Subject::Event(event["id"].as_str().unwrap_or_default().to_owned());
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let subject = || {
+            let detail = &event["detail"];
+            let state = detail["eventName"].as_str().or(detail["lastStatus"].as_str()).unwrap_or_default();
+            let about = text(&event["resources"][0]);
+            let about = about.rsplit(':').next().unwrap_or_default();
+            let id = text(&event["id"]);
+            let what =
+                format!("{} {} {state} of {about}, event {id}", text(&event["time"]), text(&event["detail-type"]));
+            (Subject::Event(id), what)
+        };
         let mut effect = None;
         for plan in self.all() {
             plan.decide(&plan.plan.events, "events", 0, event, &subject, &mut effect);
@@ -113,7 +123,14 @@ impl Disorder {
                 "calls",
                 plan.plan.events.len(),
                 call,
-                &|| Subject::Call(call.index),
+                &|| {
+                    let (at, resource) = (crate::clock::seconds(call.at), call.resource.as_deref().unwrap_or("-"));
+                    let Call { index, service, action, caller, .. } = call;
+                    (
+                        Subject::Call(*index),
+                        format!("{at} call {index}, {service}:{action} by {caller} about {resource}"),
+                    )
+                },
                 &mut effect,
             );
         }
@@ -148,7 +165,7 @@ impl InForce {
         list: &str,
         from: usize,
         thing: &T,
-        subject: &dyn Fn() -> Subject,
+        subject: &dyn Fn() -> (Subject, String),
         effect: &mut Option<(E, Arc<Self>)>,
     ) {
         let mut report = self.report();
@@ -169,7 +186,8 @@ impl InForce {
                 continue;
             }
             tally.done += 1;
-            log.push(Deed { rule: tally.rule.clone(), subject: subject(), effect: format!("{:?}", rule.effect) });
+            let (subject, what) = subject();
+            log.push(Deed { rule: tally.rule.clone(), subject, what, effect: format!("{:?}", rule.effect) });
             *effect = Some((rule.effect.clone(), Arc::clone(self)));
         }
     }

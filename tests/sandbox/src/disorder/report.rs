@@ -35,6 +35,8 @@ pub struct Deed {
     pub rule: String,
     /// To what.
     pub subject: Subject,
+    /// The same in words.
+    pub what: String,
     /// What.
     pub effect: String,
 }
@@ -73,11 +75,8 @@ impl Display for Report {
             writeln!(to)?;
         }
         let log = if to.alternate() { self.log.as_slice() } else { &[] };
-        for Deed { rule, subject, effect } in log {
-            match subject {
-                Subject::Event(id) => writeln!(to, "    event {id}: {effect} ({rule})")?,
-                Subject::Call(index) => writeln!(to, "    call {index}: {effect} ({rule})")?,
-            }
+        for Deed { rule, what, effect, .. } in log {
+            writeln!(to, "    {what}: {effect} ({rule})")?;
         }
         for fault in &self.faults {
             writeln!(to, "    FAILED: {fault}")?;

@@ -228,8 +228,8 @@ impl Shared {
 
     /// What the call is answered when nobody steps in.
     async fn serve(&self, incoming: &Incoming, parts: &Parts, body: Bytes) -> Answer {
-        // What is checked and what is then written belong together.
-        let turn = match &incoming.ecs_action {
+        // What is checked, written, taken over and answered belongs together.
+        let _turn = match &incoming.ecs_action {
             Some(action) => self.ecs.turn(action).await,
             None => None,
         };
@@ -241,7 +241,6 @@ impl Shared {
             Verdict::Allowed(parts) => self.upstream.forward(&parts, body.clone()).await,
             Verdict::Denied(why) => error::answer(incoming.protocol, 400, "AccessDeniedException", &why),
         };
-        drop(turn);
         match &incoming.ecs_action {
             Some(action) => self.ecs_answer(action, &body, answer).await,
             None => answer,

@@ -16,8 +16,8 @@ use super::lifecycle;
 use super::memory::Memory;
 use super::pace::Pace;
 use super::scheduler;
-use super::service::Service;
-use super::store::Store;
+use super::service::{Service, ServiceStatus};
+use super::store::{Store, Stored};
 use super::tags;
 use super::task::{Container, Placement, Status, Task, Times};
 use super::world::World;
@@ -33,10 +33,9 @@ pub(crate) struct Engine {
     wake: Notify,
     pub(crate) store: Store,
     memory: Mutex<Memory>,
-    /// One at a time reads the store and takes over what it read, so that nothing older overtakes something newer.
-    syncing: tokio::sync::Mutex<()>,
-    /// One at a time writes to the store: a caller's update and a rollback do not overtake each other.
-    writing: Arc<tokio::sync::Mutex<()>>,
+    /// One at a time reads or changes the store and takes over what it then says, so that nothing older overtakes something
+    /// newer.
+    turn: Arc<tokio::sync::Mutex<()>>,
     definitions: Mutex<HashMap<String, Arc<Definition>>>,
     pub(crate) images: Images,
     pub(crate) addresses: Addresses,
@@ -70,8 +69,7 @@ impl Engine {
             wake: Notify::new(),
             store: Store::new(aws),
             memory: Mutex::default(),
-            syncing: tokio::sync::Mutex::default(),
-            writing: Arc::default(),
+            turn: Arc::default(),
             definitions: Mutex::default(),
             images: Images::load(&options.images, &options.binaries)?,
             addresses: Addresses::claim()?,
@@ -109,50 +107,80 @@ impl Engine {
 
     /// Takes over what ministack's store says now.
     pub(crate) async fn sync(self: &Arc<Self>) -> anyhow::Result<()> {
-        let _one_at_a_time = self.syncing.lock().await;
-        let stored = self.store.services().await?;
-        for service in &stored {
-            if let Some(what) = &service.not_modelled {
-                self.note_not_modelled(format!("{}: {what}", service.arn));
-            }
-            for what in &service.left_out {
-                self.note_not_modelled(format!("{}: {what} (its tasks run without)", service.arn));
-            }
-            if let Err(error) = self.definition(&service.definition_arn).await {
-                self.note_not_modelled(format!("{}: {error:#}", service.arn));
-            }
+        let _turn = self.turn().await;
+        let mut services = Vec::new();
+        for service in self.store.services().await? {
+            services.extend(self.read(service).await);
         }
-        scheduler::take_over(&mut self.world(), stored);
+        scheduler::take_over(&mut self.world(), services);
         self.schedule();
         Ok(())
     }
 
-    /// To be held while a call that changes a service passes on to the store.
-    pub(crate) async fn turn_to_write(&self) -> OwnedMutexGuard<()> {
-        Arc::clone(&self.writing).lock_owned().await
+    /// Takes over one service, as ministack answered it to a change. The turn is the caller's.
+    pub(crate) async fn take_over(self: &Arc<Self>, answered: &Value) {
+        let arn = answered["serviceArn"].as_str().unwrap_or_default();
+        if answered["status"] == "ACTIVE" {
+            let Some(mut stored) = self.read(answered.clone()).await else { return };
+            let mut world = self.world();
+            if let Some(known) = world.services.get(arn).filter(|known| known.status == ServiceStatus::Active) {
+                // An answer to a change does not show them as they are now.
+                stored.tags.clone_from(&known.stored.tags);
+            }
+            scheduler::take_over_one(&mut world, stored);
+        } else {
+            scheduler::drain(&mut self.world(), arn);
+        }
+    }
+
+    /// A service as ministack gave it, with what it forgets, and with its definition at hand.
+    async fn read(&self, mut service: Value) -> Option<Stored> {
+        self.memory().complete(&mut service);
+        let service = Stored::read(&service)?;
+        if let Some(what) = &service.not_modelled {
+            self.note_not_modelled(format!("{}: {what}", service.arn));
+        }
+        for what in &service.left_out {
+            self.note_not_modelled(format!("{}: {what} (its tasks run without)", service.arn));
+        }
+        if let Err(error) = self.definition(&service.definition_arn).await {
+            self.note_not_modelled(format!("{}: {error:#}", service.arn));
+        }
+        Some(service)
+    }
+
+    /// To be held while a call that changes a service passes on to the store and is answered.
+    pub(crate) async fn turn(&self) -> OwnedMutexGuard<()> {
+        Arc::clone(&self.turn).lock_owned().await
     }
 
     /// Tells the store about services that the circuit breaker put back to an older revision.
-    async fn write_rollbacks(&self) -> anyhow::Result<()> {
+    async fn write_rollbacks(&self) {
         let unwritten = |service: &&Service| service.unwritten_rollback;
-        let services: Vec<Service> = self.world().services.values().filter(unwritten).cloned().collect();
-        for service in services {
-            let _turn = self.turn_to_write().await;
-            let _no_sync_between = self.syncing.lock().await;
-            let Some(primary) = service.primary() else { continue };
-            // Somebody may have updated the service meanwhile: then that counts.
-            let current = self.store.primary(&service.stored).await?;
-            let written = if current.as_ref() == Some(&service.stored_primary) {
-                self.store.set_definition(&service.stored, &primary.definition_arn).await?
-            } else {
-                None
-            };
-            let mut world = self.world();
-            if let Some(known) = world.services.get_mut(&service.stored.arn) {
-                known.unwritten_rollback = false;
-                if let Some(written) = written {
-                    known.stored_primary = written;
-                }
+        let arns: Vec<_> = self.world().services.values().filter(unwritten).map(|one| one.stored.arn.clone()).collect();
+        for arn in arns {
+            if let Err(error) = self.write_rollback(&arn).await {
+                eprintln!("ECS: writing down the rollback of {arn}, to be tried again: {error:#}");
+            }
+        }
+    }
+
+    async fn write_rollback(&self, arn: &str) -> anyhow::Result<()> {
+        let _turn = self.turn().await;
+        let service = self.world().services.get(arn).filter(|service| service.unwritten_rollback).cloned();
+        let Some((service, primary)) = service.and_then(|one| Some((one.clone(), one.primary()?.clone()))) else {
+            return Ok(());
+        };
+        // Somebody may have changed the service past the front door: then that counts.
+        let overtaken = self.store.primary(&service.stored).await?.as_ref() != Some(&service.stored_primary);
+        let written =
+            if overtaken { None } else { self.read(self.store.put_back(&service.stored, &primary).await?).await };
+        let mut world = self.world();
+        if let Some(known) = world.services.get_mut(arn) {
+            known.unwritten_rollback = false;
+            if let Some(written) = written {
+                known.stored_primary.clone_from(&written.primary);
+                known.stored = Stored { tags: known.stored.tags.clone(), ..written };
             }
         }
         Ok(())
@@ -163,6 +191,10 @@ impl Engine {
         if let Some(definition) = locked(&self.definitions).get(name) {
             return Ok(Arc::clone(definition));
         }
+        self.read_definition(name).await
+    }
+
+    async fn read_definition(&self, name: &str) -> anyhow::Result<Arc<Definition>> {
         let answer = self.store.task_definition(name).await?;
         let definition =
             Definition::read(&answer).with_context(|| format!("{name} is not a readable task definition"))?;
@@ -176,8 +208,9 @@ impl Engine {
 
     /// The tags of a definition or a service changed: later tasks get the new ones.
     pub(crate) async fn tags_changed(self: &Arc<Self>, arn: &str) -> anyhow::Result<()> {
-        if locked(&self.definitions).remove(arn).is_some() {
-            self.definition(arn).await?;
+        let known = locked(&self.definitions).contains_key(arn);
+        if known {
+            self.read_definition(arn).await?;
         }
         self.sync().await
     }
@@ -277,9 +310,7 @@ impl Engine {
                 () = self.wake.notified() => self.schedule(),
                 _ = tick.tick() => self.schedule(),
             }
-            if let Err(error) = self.write_rollbacks().await {
-                eprintln!("ECS: writing down a rollback, to be tried again: {error:#}");
-            }
+            self.write_rollbacks().await;
         }
     }
 
@@ -289,19 +320,19 @@ impl Engine {
         for start in starts {
             let Some(service) = world.services.get(&start.service) else { continue };
             let (stored, group) = (service.stored.clone(), format!("service:{}", service.name()));
-            let deployment = service.primary().map(|deployment| deployment.id.clone());
+            let Some(primary) = service.primary().cloned() else { continue };
             let names = start.definition.containers.iter().map(|container| json!({ "name": container.name }));
             let overrides =
                 json!({ "containerOverrides": names.collect::<Vec<_>>(), "inferenceAcceleratorOverrides": [] });
             let mut started = Vec::new();
             for _ in 0..start.count {
-                let mut placement = self.place(&world, &group, &stored.cluster_arn, &stored.subnets);
+                let mut placement = self.place(&world, &group, &stored.cluster_arn, &primary.subnets);
                 placement.capacity_provider.clone_from(&stored.capacity_provider);
                 placement.execute_command = stored.execute_command;
                 let new = NewTask {
                     cluster_arn: stored.cluster_arn.clone(),
                     group: group.clone(),
-                    started_by: deployment.clone(),
+                    started_by: Some(primary.id.clone()),
                     definition: Arc::clone(&start.definition),
                     placement,
                     overrides: overrides.clone(),

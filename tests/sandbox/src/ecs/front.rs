@@ -176,8 +176,15 @@ async fn written(
         Err(refused) => return Ok(Err(refused)),
     };
     let cluster_arn = stored["cluster"]["clusterArn"].as_str().unwrap_or_default().to_owned();
+    let service_arn = stored["service"]["serviceArn"].as_str().unwrap_or_default().to_owned();
     match action {
-        "CreateService" => engine.memory().service_created(checks::cluster_name(request)?, request),
+        "CreateService" => {
+            let mut memory = engine.memory();
+            memory.service_created(checks::cluster_name(request)?, request);
+            memory.forget_unstored(&service_arn);
+            memory.keep_unstored(&service_arn, request);
+        }
+        "UpdateService" => engine.memory().keep_unstored(&service_arn, request),
         "CreateCluster" => drop(engine.memory().deleted_clusters.remove(&cluster_arn)),
         "DeleteCluster" => drop(engine.memory().deleted_clusters.insert(cluster_arn, stored["cluster"].clone())),
         "TagResource" | "UntagResource" => {
@@ -186,7 +193,13 @@ async fn written(
         }
         _ => {}
     }
-    with_our_parts(engine, stored).await.map(Ok)
+    if !service_arn.is_empty() {
+        engine.take_over(&stored["service"]).await;
+    }
+    let answer = rendered(engine, stored);
+    // Only now, so that the answer shows what was asked for and nothing of what became of it.
+    engine.wake();
+    Ok(Ok(answer))
 }
 
 /// The same `CreateService` again is answered with the service that is there.
@@ -197,7 +210,7 @@ async fn repeated(engine: &Arc<Engine>, request: &Value, refused: (u16, Value)) 
     }
     let there = json!({ "cluster": cluster, "services": [request["serviceName"]] });
     let mut described = engine.store.call("DescribeServices", &there).await.map_err(|error| Refusal::server(&error))?;
-    with_our_parts(engine, json!({ "service": described["services"][0].take() })).await.map(Ok)
+    Ok(Ok(rendered(engine, json!({ "service": described["services"][0].take() }))))
 }
 
 /// "If you specify a family, the latest ACTIVE revision"; ministack gives the latest.
@@ -251,11 +264,22 @@ fn texts(value: &Value) -> Vec<String> {
 }
 
 async fn with_our_parts(engine: &Arc<Engine>, mut answer: Value) -> Result<Value, Refusal> {
-    leave_out_absent(&mut answer);
     if !one_or_many(&mut answer, "service", "services").iter().all(|service| is_taken_over(engine, service)) {
-        // A write shows at once.
         engine.sync().await.map_err(|error| Refusal::server(&error))?;
     }
+    Ok(rendered(engine, answer))
+}
+
+/// What ministack answered, with our parts in it.
+fn rendered(engine: &Engine, mut answer: Value) -> Value {
+    for shown in one_or_many(&mut answer, "service", "services") {
+        engine.memory().complete(shown);
+        for name in ["serviceConnectConfiguration", "volumeConfigurations", "vpcLatticeConfigurations"] {
+            // A deployment has them, a service has not.
+            shown.as_object_mut().map(|members| members.remove(name));
+        }
+    }
+    leave_out_absent(&mut answer);
     let world = engine.world();
     for shown in one_or_many(&mut answer, "service", "services") {
         let service = shown["serviceArn"].as_str().and_then(|arn| world.services.get(arn));
@@ -279,11 +303,14 @@ async fn with_our_parts(engine: &Arc<Engine>, mut answer: Value) -> Result<Value
             statistic["value"] = json!(value.to_string());
         }
     }
-    Ok(answer)
+    answer
 }
 
 /// Whether the scheduler already works with what ministack says about a service.
 fn is_taken_over(engine: &Engine, stored: &Value) -> bool {
+    let mut stored = stored.clone();
+    engine.memory().complete(&mut stored);
+    let stored = &stored;
     let world = engine.world();
     let known = stored["serviceArn"].as_str().and_then(|arn| world.services.get(arn));
     let active = stored["status"] == "ACTIVE";
@@ -298,7 +325,8 @@ fn is_taken_over(engine: &Engine, stored: &Value) -> bool {
 /// ministack writes members it has no value for as null or as empty text; AWS leaves them out.
 fn leave_out_absent(answer: &mut Value) {
     let members = answer.as_object_mut().into_iter().flatten();
-    let things = members.flat_map(|(_, member)| match member {
+    // A tag may have no value.
+    let things = members.filter(|(name, _)| *name != "tags").flat_map(|(_, member)| match member {
         Value::Array(things) => things.iter_mut().collect(),
         thing => vec![thing],
     });

@@ -53,16 +53,16 @@ impl Check {
     fn judge(&self, health: Health) {
         let mut world = self.engine.world();
         let before = world.task(&self.task).and_then(super::Task::health);
+        let mut changed = false;
         world.quietly(&self.task, |task| {
             if let Some(container) = task.container_mut(&self.container) {
-                container.health = Some(health);
+                changed = container.health.replace(health) != Some(health);
             }
         });
-        let Some(task) = world.task(&self.task) else { return };
-        if task.health() == before {
-            return;
-        }
-        if task.health() == Some(Health::Healthy) && task.status == Status::Running {
+        let Some(task) = world.task(&self.task).filter(|_| changed) else { return };
+        // A container's health may be what another one waits for, whatever it makes of the task's.
+        let turned = task.health() != before;
+        if turned && task.health() == Some(Health::Healthy) && task.status == Status::Running {
             scheduler::task_is_healthy(&mut world, &self.task);
         }
         world.tell();

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use time::OffsetDateTime;
 use tokio::sync::Notify;
-use tokio::task::JoinSet;
+use tokio::task::{AbortHandle, JoinSet};
 
 use super::definition::{ContainerDefinition, Definition};
 use super::engine::Engine;
@@ -100,9 +100,7 @@ impl Life<'_> {
         self.pause().await?;
         let prepared = containers.iter().zip(launches).zip(streams);
         let prepared = prepared.map(|((definition, launch), stream)| Prepared { definition, launch, stream });
-        self.start_containers(prepared.collect(), &containers, started).await?;
-        scheduler::task_runs(&mut self.engine.world(), self.id);
-        Ok(())
+        self.start_containers(prepared.collect(), &containers, started).await
     }
 
     /// The role that ECS takes on for this task.
@@ -173,12 +171,11 @@ impl Life<'_> {
         let delivery = tap.map(|tap| tap.deliver(process.clone()));
         started.containers.push((definition.clone(), process.clone()));
         self.note_started(definition, &process, last);
-        if let Some(check) = check {
-            started.health_checks.spawn(check.run());
-        }
+        let check = check.map(|check| started.health_checks.spawn(check.run()));
         let (engine, id, definition) = (Arc::clone(self.engine), self.id.to_owned(), definition.clone());
         started.exits.spawn(async move {
             let code = process.wait().await;
+            check.inspect(AbortHandle::abort);
             ended(&engine, &id, &definition, code);
             if let Some(delivery) = delivery {
                 delivery.finished().await;
@@ -236,6 +233,8 @@ impl Life<'_> {
                 task.status = Status::Running;
                 task.times.started = Some(now);
             });
+            // Under the same lock, so that the end of a short life comes after it.
+            scheduler::task_runs(&mut world, self.id);
         }
         world.tell();
         drop(world);
@@ -268,6 +267,10 @@ impl Life<'_> {
 
     fn failed(&self, failure: Failure) {
         let mut world = self.engine.world();
+        // What fails after the task was called off is no failed start.
+        if world.task(self.id).is_none_or(|task| !task.is_wanted()) {
+            return;
+        }
         let reason = match failure {
             Failure::Told => return,
             Failure::Task(reason) => reason,

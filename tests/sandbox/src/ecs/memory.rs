@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use serde_json::Value;
+use serde_json::{Map, Value, json};
 
 /// Requests and deleted clusters.
 #[derive(Default)]
@@ -12,6 +12,8 @@ pub(crate) struct Memory {
     pub(crate) deleted_clusters: BTreeMap<String, Value>,
     /// The requests that made services, by cluster and name.
     created_services: HashMap<(String, String), Value>,
+    /// What requests said of services that ministack does not store, by the services' ARNs.
+    unstored: HashMap<String, Map<String, Value>>,
     /// What was run, by cluster and client token.
     runs: HashMap<(String, String), Run>,
 }
@@ -24,7 +26,53 @@ pub(crate) struct Run {
     pub(crate) tasks: Vec<String>,
 }
 
+/// What `CreateService` and `UpdateService` take and ministack forgets, always or of an update.
+const UNSTORED: [&str; 9] = [
+    "availabilityZoneRebalancing",
+    "enableECSManagedTags",
+    "placementConstraints",
+    "placementStrategy",
+    "propagateTags",
+    "serviceConnectConfiguration",
+    "serviceRegistries",
+    "volumeConfigurations",
+    "vpcLatticeConfigurations",
+];
+
 impl Memory {
+    /// Keeps of a request what ministack does not.
+    pub(crate) fn keep_unstored(&mut self, service_arn: &str, request: &Value) {
+        let members = UNSTORED.into_iter().filter(|name| !request[*name].is_null());
+        let members = members.map(|name| (name.to_owned(), request[name].clone()));
+        let kept = self.unstored.entry(service_arn.to_owned()).or_default();
+        kept.extend(members);
+        // ministack replaces the whole; what a request leaves out stays as it was, at first at its default.
+        let configuration = kept.entry("deploymentConfiguration").or_insert_with(|| {
+            json!({
+                "maximumPercent": 200, "minimumHealthyPercent": 100, "strategy": "ROLLING",
+                "deploymentCircuitBreaker": { "enable": false, "rollback": false },
+            })
+        });
+        if let (Some(kept), Some(given)) =
+            (configuration.as_object_mut(), request["deploymentConfiguration"].as_object())
+        {
+            kept.extend(given.clone());
+        }
+    }
+
+    /// Of a service that was made anew nothing is known.
+    pub(crate) fn forget_unstored(&mut self, service_arn: &str) {
+        self.unstored.remove(service_arn);
+    }
+
+    /// Puts what was kept into a service as ministack gave it.
+    pub(crate) fn complete(&self, service: &mut Value) {
+        let kept = service["serviceArn"].as_str().and_then(|arn| self.unstored.get(arn));
+        if let (Some(kept), Some(members)) = (kept, service.as_object_mut()) {
+            members.extend(kept.clone());
+        }
+    }
+
     pub(crate) fn service_created(&mut self, cluster: &str, request: &Value) {
         self.created_services.insert(service_key(cluster, request), without_token(request));
     }

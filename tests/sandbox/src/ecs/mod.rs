@@ -136,11 +136,11 @@ impl Ecs {
         self.engine.not_modelled()
     }
 
-    /// To be held while a call is checked and passes on to ministack, when it changes a service or a cluster there.
+    /// To be held while a call is checked, passes on to ministack and is answered, when it changes a service or a cluster.
     pub(crate) async fn turn(&self, action: &str) -> Option<OwnedMutexGuard<()>> {
         match action {
             "CreateCluster" | "DeleteCluster" | "CreateService" | "UpdateService" | "DeleteService" => {
-                Some(self.engine.turn_to_write().await)
+                Some(self.engine.turn().await)
             }
             _ => None,
         }

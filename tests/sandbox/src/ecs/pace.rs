@@ -32,7 +32,7 @@ impl Default for Pace {
     fn default() -> Self {
         Self {
             state: Duration::from_millis(20),
-            healthy_after: Duration::from_millis(200),
+            healthy_after: Duration::from_secs(1),
             health_second: Duration::from_millis(20),
             replacement: Duration::from_millis(100),
             first_throttle: Duration::from_millis(250),

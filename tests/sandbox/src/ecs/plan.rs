@@ -45,7 +45,10 @@ pub(crate) enum Phase {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Action {
     Start(u32),
+    /// It is one too many.
     Stop(String),
+    /// Its health checks fail, and a replacement is there or cannot be without.
+    StopUnhealthy(String),
 }
 
 pub(crate) fn plan(wish: &Wish, present: &[Present]) -> Vec<Action> {
@@ -68,11 +71,16 @@ pub(crate) fn plan(wish: &Wish, present: &[Present]) -> Vec<Action> {
     let room = ceiling(wish).saturating_sub(count(present.len()));
     let starts = if wish.may_start { missing.min(room) } else { 0 };
 
-    let mut stops = choose(count(sound.len()).saturating_sub(wish.desired), sound.clone(), &mut spare);
-    stops.extend(replaced(wish, unhealthy, &sound, present.len() == wanted.len() && room == 0));
+    // More tasks than may be there at all is a scale-in, whatever their health.
+    let above = count(present.len()).saturating_sub(ceiling(wish)) as usize;
+    let (too_many, unhealthy) = unhealthy.split_at(unhealthy.len().min(above));
+    let mut stops: Vec<_> = too_many.iter().map(|task| task.id.clone()).collect();
+    stops.extend(choose(count(sound.len()).saturating_sub(wish.desired), sound.clone(), &mut spare));
     stops.extend(choose(u32::MAX, old, &mut spare));
 
+    let without_room = stops.is_empty() && present.len() == wanted.len() && room == 0;
     let mut actions: Vec<_> = stops.into_iter().map(Action::Stop).collect();
+    actions.extend(replaced(wish, unhealthy, &sound, without_room).into_iter().map(Action::StopUnhealthy));
     if starts > 0 {
         actions.push(Action::Start(starts));
     }
@@ -81,12 +89,12 @@ pub(crate) fn plan(wish: &Wish, present: &[Present]) -> Vec<Action> {
 
 /// The unhealthy tasks that go. Each waits for a healthy replacement; where there is no room for one, they go one by one
 /// (API reference of `DeploymentConfiguration`, on both percentages).
-fn replaced(wish: &Wish, unhealthy: Vec<&Present>, sound: &[&Present], without_room: bool) -> Vec<String> {
+fn replaced(wish: &Wish, unhealthy: &[&Present], sound: &[&Present], without_room: bool) -> Vec<String> {
     let healthy = count(sound.iter().filter(|task| task.phase == Phase::Healthy).count());
     let surplus = count(unhealthy.len()).saturating_sub(wish.desired.saturating_sub(healthy));
     let stuck = without_room && healthy < wish.desired && healthy == count(sound.len());
     let number = if stuck { surplus.max(1) } else { surplus };
-    unhealthy.into_iter().take(number as usize).map(|task| task.id.clone()).collect()
+    unhealthy.iter().take(number as usize).map(|task| task.id.clone()).collect()
 }
 
 /// How many tasks must stay healthy.

@@ -27,6 +27,10 @@ fn tasks(phases: &[(bool, Phase)]) -> Vec<Present> {
     phases.iter().enumerate().map(task).collect()
 }
 
+fn ill(id: &str) -> Action {
+    Action::StopUnhealthy(id.to_owned())
+}
+
 fn stop(id: &str) -> Action {
     Action::Stop(id.to_owned())
 }
@@ -119,17 +123,30 @@ fn an_unhealthy_task_goes_when_its_replacement_is_healthy() {
     assert_eq!(plan(&wish, &tasks(&[(true, Unhealthy)])), [Action::Start(1)]);
     assert_eq!(plan(&wish, &tasks(&[(true, Unhealthy), (true, Starting)])), []);
     assert_eq!(plan(&wish, &tasks(&[(true, Unhealthy), (true, Unproven)])), []);
-    assert_eq!(plan(&wish, &tasks(&[(true, Unhealthy), (true, Healthy)])), [stop("0")]);
+    assert_eq!(plan(&wish, &tasks(&[(true, Unhealthy), (true, Healthy)])), [ill("0")]);
+}
+
+#[test]
+fn a_scale_in_of_unhealthy_tasks_is_a_scale_in() {
+    let present = tasks(&[(true, Unhealthy), (true, Unhealthy), (true, Unhealthy)]);
+    assert_eq!(
+        plan(&wish(1, 100, 200), &present),
+        [stop("0"), ill("1")],
+        "two may be there, and one is too sick for two"
+    );
+    assert_eq!(plan(&wish(0, 100, 200), &present), [stop("0"), stop("1"), stop("2")]);
+    let draining = Wish { draining: true, ..wish(3, 100, 200) };
+    assert_eq!(plan(&draining, &present), [stop("0"), stop("1"), stop("2")]);
 }
 
 #[test]
 fn without_room_unhealthy_tasks_go_one_by_one() {
     let wish = wish(2, 50, 100);
-    assert_eq!(plan(&wish, &tasks(&[(true, Unhealthy), (true, Unhealthy)])), [stop("0")]);
+    assert_eq!(plan(&wish, &tasks(&[(true, Unhealthy), (true, Unhealthy)])), [ill("0")]);
     assert_eq!(plan(&wish, &tasks(&[(true, Leaving), (true, Unhealthy)])), []);
     assert_eq!(plan(&wish, &tasks(&[(true, Unhealthy)])), [Action::Start(1)]);
     assert_eq!(plan(&wish, &tasks(&[(true, Unhealthy), (true, Starting)])), []);
-    assert_eq!(plan(&wish, &tasks(&[(true, Unhealthy), (true, Healthy)])), [stop("0")]);
+    assert_eq!(plan(&wish, &tasks(&[(true, Unhealthy), (true, Healthy)])), [ill("0")]);
 }
 
 #[test]
@@ -179,7 +196,7 @@ fn apply(wish: &Wish, present: &mut Vec<Present>, next_id: &mut u32) -> Result<b
     let actions = plan(wish, present);
     for action in &actions {
         match action {
-            Action::Stop(id) => {
+            Action::Stop(id) | Action::StopUnhealthy(id) => {
                 let task = present.iter_mut().find(|task| task.id == *id);
                 let task = task.ok_or_else(|| TestCaseError::fail(format!("{id} is not there")))?;
                 prop_assert_ne!(task.phase, Leaving, "{} is stopped twice", id);

@@ -132,6 +132,8 @@ pub(crate) fn into_service(shown: &mut Value, service: &Service, tasks: &[&Task]
         [
             ("status", Some(json!(service.status.name()))),
             ("taskDefinition", service.primary().map(|primary| json!(primary.definition_arn))),
+            // The store learns a moment later that the circuit breaker went back.
+            ("networkConfiguration", service.primary().map(|one| one.revision["networkConfiguration"].clone())),
             ("runningCount", Some(json!(service.running))),
             ("pendingCount", Some(json!(service.pending))),
             ("deployments", Some(json!(deployments))),
@@ -161,10 +163,13 @@ fn deployment(deployment: &Deployment, index: usize, service: &Service, tasks: &
         "rolloutState": deployment.rollout.name(),
         "rolloutStateReason": deployment.reason,
     });
-    for name in ["launchType", "capacityProviderStrategy", "networkConfiguration"] {
+    for name in ["launchType", "capacityProviderStrategy"] {
         if !shown[name].is_null() {
             value[name] = shown[name].clone();
         }
+    }
+    if !deployment.revision["networkConfiguration"].is_null() {
+        value["networkConfiguration"] = deployment.revision["networkConfiguration"].clone();
     }
     value
 }
@@ -174,7 +179,7 @@ fn put<const N: usize>(shown: &mut Value, members: [(&str, Option<Value>); N]) {
     let none = &mut Map::new();
     let object = shown.as_object_mut().unwrap_or(none);
     for (name, value) in members {
-        if let Some(value) = value {
+        if let Some(value) = value.filter(|value| !value.is_null()) {
             object.insert(name.to_owned(), value);
         }
     }

@@ -59,7 +59,12 @@ pub(crate) async fn run_task(engine: &Arc<Engine>, request: &Value, known: &Know
         started.push(engine.start_task(&mut world, new));
     }
     memory.ran(&known.cluster, request, started.iter().map(|task| task.id.clone()).collect());
-    Ok(json!({ "tasks": started.iter().map(api).collect::<Vec<_>>(), "failures": [] }))
+    let shown = started.iter().map(|task| {
+        let mut shown = api(task);
+        shown["tags"] = json!(task.tags);
+        shown
+    });
+    Ok(json!({ "tasks": shown.collect::<Vec<_>>(), "failures": [] }))
 }
 
 pub(crate) fn stop_task(engine: &Engine, request: &Value, known: &Known) -> Answer {

@@ -30,38 +30,54 @@ pub(crate) fn take_over(world: &mut World, stored: Vec<Stored>) {
     let mut gone: Vec<String> = world.services.keys().cloned().collect();
     for stored in stored {
         gone.retain(|arn| *arn != stored.arn);
-        let mut service = match world.services.remove(&stored.arn) {
-            Some(service) if service.status == ServiceStatus::Active => service,
-            // Unknown so far, or deleted and created again.
-            _ => Service::new(stored.clone()),
-        };
-        if service.stored_primary != stored.primary {
-            service.stored_primary.clone_from(&stored.primary);
-            service.unwritten_rollback = false;
-            let deployment = Deployment::new(&stored);
-            world.emit(events::deployment_changed(world.bus(), &service, &deployment));
-            service.deployments.insert(0, deployment);
-            service.steady = false;
-            // A new deployment gets a fresh try.
-            service.failed_starts = 0;
-            service.next_start = None;
-        }
-        if service.stored.desired != stored.desired {
-            service.steady = false;
-            if let Some(primary) = service.deployments.first_mut() {
-                primary.updated = clock::now();
-            }
-        }
-        service.stored = stored;
-        world.services.insert(service.stored.arn.clone(), service);
+        take_over_one(world, stored);
     }
     for arn in gone {
-        if let Some(service) = world.services.get_mut(&arn).filter(|service| service.status == ServiceStatus::Active) {
-            service.status = ServiceStatus::Draining;
-            service.stored.desired = 0;
+        drain(world, &arn);
+    }
+}
+
+/// Takes over what is stored about one service.
+pub(crate) fn take_over_one(world: &mut World, stored: Stored) {
+    let mut service = match world.services.remove(&stored.arn) {
+        Some(service) if service.status == ServiceStatus::Active => service,
+        // Unknown so far, or deleted and created again.
+        _ => Service::new(stored.clone()),
+    };
+    let other_primary = service.stored_primary != stored.primary;
+    if other_primary || service.stored.revision != stored.revision {
+        service.stored_primary.clone_from(&stored.primary);
+        service.unwritten_rollback = false;
+        // ministack makes a deployment of its own only for another definition, or when it is forced.
+        let deployment = Deployment::new(&stored, other_primary);
+        world.emit(events::deployment_changed(world.bus(), &service, &deployment));
+        service.deployments.insert(0, deployment);
+        if let Some(what) = &stored.not_modelled {
+            service.say(format!("(service {}) is not run: the sandbox does not model {what}.", stored.name));
+        }
+        service.steady = false;
+        // A new deployment gets a fresh try.
+        service.failed_starts = 0;
+        service.next_start = None;
+    }
+    if service.stored.desired != stored.desired {
+        service.steady = false;
+        if let Some(primary) = service.deployments.first_mut() {
+            primary.updated = clock::now();
         }
     }
+    service.stored = stored;
+    world.services.insert(service.stored.arn.clone(), service);
     world.tell();
+}
+
+/// A service was deleted.
+pub(crate) fn drain(world: &mut World, arn: &str) {
+    if let Some(service) = world.services.get_mut(arn).filter(|service| service.status == ServiceStatus::Active) {
+        service.status = ServiceStatus::Draining;
+        service.stored.desired = 0;
+        world.tell();
+    }
 }
 
 /// One round for every service. Stops are ordered here; what to start is for the caller.
@@ -83,7 +99,7 @@ fn one_round(
     definitions: &HashMap<String, Arc<Definition>>,
     pace: &Pace,
 ) -> Option<ToStart> {
-    if service.status == ServiceStatus::Inactive || service.stored.not_modelled.is_some() {
+    if service.status == ServiceStatus::Inactive {
         return None;
     }
     let definition = service.primary().and_then(|primary| definitions.get(&primary.definition_arn));
@@ -93,7 +109,9 @@ fn one_round(
         minimum_healthy_percent: service.stored.minimum_healthy_percent,
         maximum_percent: service.stored.maximum_percent,
         draining: service.status == ServiceStatus::Draining,
-        may_start: definition.is_some() && service.next_start.is_none_or(|at| at <= Instant::now()),
+        may_start: definition.is_some()
+            && service.stored.not_modelled.is_none()
+            && service.next_start.is_none_or(|at| at <= Instant::now()),
         stalled: service.primary().is_some_and(|primary| primary.rollout == Rollout::Failed),
     };
     let mut stopped = Vec::new();
@@ -101,15 +119,11 @@ fn one_round(
     for action in plan(&wish, &present) {
         match action {
             Action::Stop(id) => {
-                let unhealthy = present.iter().any(|task| task.id == id && task.phase == Phase::Unhealthy);
-                if unhealthy {
-                    unhealthy_task(world, service, &id);
-                } else {
-                    let reason = reason_to_stop(world, service, &id);
-                    world.order_stop(&id, StopCode::ServiceSchedulerInitiated, &reason);
-                    stopped.push(format!("(task {id})"));
-                }
+                let reason = reason_to_stop(world, service, &id);
+                world.order_stop(&id, StopCode::ServiceSchedulerInitiated, &reason);
+                stopped.push(format!("(task {id})"));
             }
+            Action::StopUnhealthy(id) => unhealthy_task(world, service, &id),
             Action::Start(count) => {
                 let definition = definition.map(Arc::clone)?;
                 start = Some(ToStart { service: service.stored.arn.clone(), count, definition });
@@ -176,7 +190,14 @@ fn settle(world: &mut World, service: &mut Service, wish: &Wish, present: &[Pres
         }
         return;
     }
+    // "A service deployment that still has running tasks" is ACTIVE (API reference of `Deployment`).
+    let known: Vec<_> = world.tasks_of(service).filter(|task| task.status < Status::Stopped).collect();
+    let has_tasks = |deployment: &Deployment| known.iter().any(|task| task.started_by.as_ref() == Some(&deployment.id));
+    let kept: Vec<_> = service.deployments.iter().enumerate().map(|(n, one)| n == 0 || has_tasks(one)).collect();
+    let mut kept = kept.into_iter();
+    service.deployments.retain(|_| kept.next().unwrap_or(true));
     let settled = present.len() == wish.desired as usize
+        && !wish.stalled
         && present.iter().all(|task| task.current && task.phase == Phase::Healthy);
     let said_long_ago = service.said_steady.is_some_and(|said| said.elapsed() >= pace.repeat_steady_state);
     if settled && (!service.steady || said_long_ago) {
@@ -213,7 +234,7 @@ pub(crate) fn task_runs(world: &mut World, id: &str) {
         service.failed_starts = 0;
         service.next_start = None;
     });
-    if world.task(id).is_some_and(|task| task.health() != Some(Health::Unknown)) {
+    if world.task(id).is_some_and(|task| matches!(task.health(), None | Some(Health::Healthy))) {
         task_is_healthy(world, id);
     }
 }

@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use serde_json::Value;
 use time::OffsetDateTime;
 
 use super::store::Stored;
@@ -68,6 +69,10 @@ pub struct Deployment {
     pub id: String,
     /// The revision it brings.
     pub definition_arn: String,
+    /// What else a service revision holds: its network and so on, as stored.
+    pub(crate) revision: Value,
+    /// The subnets of its tasks.
+    pub(crate) subnets: Vec<String>,
     /// How far it is.
     pub rollout: Rollout,
     /// ECS's words for that (`rolloutStateReason`).
@@ -115,12 +120,16 @@ pub struct Message {
 }
 
 impl Deployment {
-    pub(crate) fn new(stored: &Stored) -> Self {
-        let (now, id) = (crate::clock::now(), deployment_id(&stored.primary));
+    /// `named` when ministack has made and named it too.
+    pub(crate) fn new(stored: &Stored, named: bool) -> Self {
+        let id = if named { deployment_id(&stored.primary) } else { deployment_id(&crate::ids::hex32()) };
+        let now = crate::clock::now();
         Self {
             reason: format!("ECS deployment {id} in progress."),
             id,
             definition_arn: stored.definition_arn.clone(),
+            revision: stored.revision.clone(),
+            subnets: stored.subnets.clone(),
             rollout: Rollout::InProgress,
             failed_tasks: 0,
             created: now,

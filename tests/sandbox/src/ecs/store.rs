@@ -1,9 +1,10 @@
 //! What ministack stores about services: written by calls through the front door.
 
 use anyhow::Context;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::breaker::CircuitBreaker;
+use super::service::Deployment;
 use crate::aws::Aws;
 
 /// `DescribeServices` takes ten at a time.
@@ -28,6 +29,8 @@ pub struct Stored {
     pub definition_arn: String,
     /// ministack's id of the PRIMARY deployment: a new one is a new deployment.
     pub primary: String,
+    /// Beside the definition, what a change of makes a new deployment.
+    pub(crate) revision: Value,
     /// The subnets of its tasks.
     pub subnets: Vec<String>,
     /// Set when it asks for a capacity provider.
@@ -83,16 +86,16 @@ impl Store {
     }
 
     /// All active services of all clusters.
-    pub(crate) async fn services(&self) -> anyhow::Result<Vec<Stored>> {
+    pub(crate) async fn services(&self) -> anyhow::Result<Vec<Value>> {
         let mut services = Vec::new();
         let clusters = self.call("ListClusters", &json!({})).await?;
         for cluster in texts(&clusters["clusterArns"]) {
             let arns = self.call("ListServices", &json!({ "cluster": cluster })).await?;
             for some in texts(&arns["serviceArns"]).chunks(SERVICES_AT_ONCE) {
                 let request = json!({ "cluster": cluster, "services": some, "include": ["TAGS"] });
-                let answer = self.call("DescribeServices", &request).await?;
-                let described = answer["services"].as_array().into_iter().flatten();
-                services.extend(described.filter(|service| service["status"] == "ACTIVE").filter_map(Stored::read));
+                let mut answer = self.call("DescribeServices", &request).await?;
+                let described = answer["services"].as_array_mut().map(std::mem::take).unwrap_or_default();
+                services.extend(described.into_iter().filter(|service| service["status"] == "ACTIVE"));
             }
         }
         Ok(services)
@@ -110,11 +113,14 @@ impl Store {
         Ok(primary(&answer["services"][0]))
     }
 
-    /// Gives the service another revision; returns ministack's id of the PRIMARY deployment that it then has.
-    pub(crate) async fn set_definition(&self, service: &Stored, revision: &str) -> anyhow::Result<Option<String>> {
-        let request = json!({ "cluster": service.cluster_arn, "service": service.arn, "taskDefinition": revision });
-        let answer = self.call("UpdateService", &request).await?;
-        Ok(primary(&answer["service"]))
+    /// Puts the service back to what a deployment brought; returns it as it is then.
+    pub(crate) async fn put_back(&self, service: &Stored, deployment: &Deployment) -> anyhow::Result<Value> {
+        let mut request = json!({ "cluster": service.cluster_arn, "service": service.arn });
+        request["taskDefinition"] = json!(deployment.definition_arn);
+        if let (Some(request), Some(revision)) = (request.as_object_mut(), deployment.revision.as_object()) {
+            request.extend(revision.clone());
+        }
+        Ok(self.call("UpdateService", &request).await?["service"].take())
     }
 
     pub(crate) async fn call(&self, action: &str, request: &Value) -> anyhow::Result<Value> {
@@ -141,6 +147,7 @@ impl Stored {
             maximum_percent: number(&configuration["maximumPercent"], 200),
             definition_arn: text(&service["taskDefinition"])?,
             primary: primary(service)?,
+            revision: revision(service),
             subnets: texts(&network["subnets"]),
             capacity_provider: text(&service["capacityProviderStrategy"][0]["capacityProvider"]),
             execute_command: service["enableExecuteCommand"].as_bool().unwrap_or(false),
@@ -152,6 +159,25 @@ impl Stored {
             left_out: left_out(service),
         })
     }
+}
+
+/// "Triggers a new service deployment" (API reference of `UpdateService`); the definition does too.
+const DEPLOYED: [&str; 7] = [
+    "loadBalancers",
+    "networkConfiguration",
+    "platformVersion",
+    "serviceConnectConfiguration",
+    "serviceRegistries",
+    "volumeConfigurations",
+    "vpcLatticeConfigurations",
+];
+
+fn revision(service: &Value) -> Value {
+    let is_empty = |value: &Value| {
+        value.is_null() || value == "" || value.as_array().is_some_and(Vec::is_empty) || *value == json!({})
+    };
+    let members = DEPLOYED.iter().filter(|name| !is_empty(&service[**name]));
+    members.map(|name| ((*name).to_owned(), service[*name].clone())).collect::<Map<_, _>>().into()
 }
 
 fn primary(service: &Value) -> Option<String> {

@@ -85,7 +85,12 @@ pub fn is_stop(event: &Value) -> bool {
 pub fn stop_in_words(event: &Value) -> String {
     let detail = &event["detail"];
     let text = |name: &str| detail[name].as_str().unwrap_or("-");
-    let exit = detail["containers"][0]["exitCode"].as_i64();
+    let containers = detail["containers"].as_array().map_or(&[][..], Vec::as_slice);
+    let exits = containers.iter().filter_map(|container| {
+        let code = container["exitCode"].as_i64()?;
+        let name = container["name"].as_str().filter(|_| containers.len() > 1).map(|name| format!(" of {name}"));
+        Some(format!(", exit code {code}{}", name.unwrap_or_default()))
+    });
     format!(
         "ECS: task {} of {} STOPPED, version {}, {}, \"{}\"{}",
         short(text("taskArn")),
@@ -93,7 +98,7 @@ pub fn stop_in_words(event: &Value) -> String {
         detail["version"],
         text("stopCode"),
         text("stoppedReason"),
-        exit.map(|code| format!(", exit code {code}")).unwrap_or_default()
+        exits.collect::<String>()
     )
 }
 

@@ -1,7 +1,7 @@
 //! Deployments that fail, and what the circuit breaker makes of them.
 
 use crate::local::{Local, SOON, agent, shell, with_sandbox};
-use sandbox::ecs::{Rollout, Service, StopCode};
+use sandbox::ecs::{Health, Rollout, Service, Status, StopCode, Task};
 use serde_json::{Value, json};
 
 fn breaker(rollback: bool) -> Value {
@@ -204,23 +204,152 @@ fn several_deployments_at_once_end_in_the_newest() {
         local.cluster("several", json!([])).await;
         local.service("several", 2, json!({})).await;
         local.steady("several").await;
-        let mut newest = String::new();
-        for value in ["1", "2", "3"] {
-            newest = local.define("several", json!([agent(&json!([{ "name": "N", "value": value }]))])).await;
-            update(local, "several", json!({ "taskDefinition": newest })).await;
+        // The ones between never count as healthy, so that none of them completes.
+        let unproven = |value: &str| {
+            let mut container = agent(&json!([{ "name": "N", "value": value }]));
+            container["healthCheck"] = json!({ "command": ["CMD", "true"], "interval": 300 });
+            container
+        };
+        for value in ["1", "2"] {
+            let revision = local.define("several", json!([unproven(value)])).await;
+            update(local, "several", json!({ "taskDefinition": revision })).await;
+            let starts = |tasks: &[Task]| {
+                tasks.iter().any(|task| task.definition_arn == revision && task.status >= Status::Activating)
+            };
+            local.sandbox.ecs().wait_for_tasks(SOON, starts).await.unwrap();
         }
-        let statuses: Vec<_> = local.describe("several").await["deployments"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .map(|one| one["status"].clone())
-            .collect();
+        let newest = local.define("several", json!([agent(&json!([{ "name": "N", "value": "3" }]))])).await;
+        let described = update(local, "several", json!({ "taskDefinition": newest })).await;
+        let statuses: Vec<_> =
+            described["deployments"].as_array().unwrap().iter().map(|one| one["status"].clone()).collect();
         assert_eq!(statuses[0], "PRIMARY");
         assert!(statuses.len() >= 2 && statuses[1..].iter().all(|status| status == "ACTIVE"), "{statuses:?}");
         let after = local.steady("several").await;
         assert!(after.len() == 2 && after.iter().all(|task| task.definition_arn == newest), "{after:?}");
         let completed = story(local, "several", &[]).iter().filter(|line| line.contains("COMPLETED")).count();
         assert_eq!(completed, 2, "the first and the last; what was overtaken is never completed");
+        local.check_model();
+    });
+}
+
+/// A service whose three tasks fail their health checks, before ECS has counted any of them.
+async fn three_sick(local: &Local, cluster: &str) {
+    local.ecs("CreateCluster", json!({ "clusterName": cluster })).await;
+    let mut container = agent(&json!([{ "name": "SICK", "value": "1" }]));
+    container["healthCheck"] = json!({ "command": ["CMD", "sample-agent", "check"], "interval": 10, "retries": 1 });
+    local.define(cluster, json!([container])).await;
+    // No room for replacements before all three are ill, and then they go one by one.
+    local.service(cluster, 3, breaker(true)).await;
+    let ill = |tasks: &[Task]| {
+        let ill = |task: &&Task| task.cluster() == cluster && task.health() == Some(Health::Unhealthy);
+        tasks.iter().filter(ill).count() >= 3
+    };
+    local.sandbox.ecs().wait_for_tasks(SOON, ill).await.unwrap();
+}
+
+#[test]
+fn sick_tasks_that_are_scaled_in_or_deleted_are_no_failed_tasks() {
+    with_sandbox(async |local| {
+        for (cluster, call, request) in [
+            ("scaled-in", "UpdateService", json!({ "cluster": "scaled-in", "service": "agent", "desiredCount": 0 })),
+            ("put-away", "DeleteService", json!({ "cluster": "put-away", "service": "agent", "force": true })),
+        ] {
+            three_sick(local, cluster).await;
+            local.ecs(call, request).await;
+            let over = |tasks: &[Task]| {
+                tasks.iter().filter(|task| task.cluster() == cluster).all(|task| task.status == Status::Stopped)
+            };
+            local.sandbox.ecs().wait_for_tasks(SOON, over).await.unwrap();
+            let told = story(local, cluster, &[]);
+            assert!(!told.iter().any(|line| line.contains("FAILED")), "{told:?}");
+        }
+        local.check_model();
+    });
+}
+
+#[test]
+fn a_task_that_is_unhealthy_before_it_runs_counts_as_failed() {
+    with_sandbox(async |local| {
+        local.ecs("CreateCluster", json!({ "clusterName": "early" })).await;
+        let mut sick = agent(&json!([{ "name": "SICK", "value": "1" }]));
+        sick["healthCheck"] = json!({ "command": ["CMD", "sample-agent", "check"], "interval": 5, "retries": 1 });
+        let mut late = shell("late", "sleep 600", true);
+        late["dependsOn"] = json!([{ "containerName": "setup", "condition": "COMPLETE" }]);
+        local.define("early", json!([sick, late, shell("setup", "sleep 0.5", false)])).await;
+        local.service("early", 1, breaker(false)).await;
+        until(local, "early", |service| service.primary().unwrap().rollout == Rollout::Failed).await;
+        local.ecs("DeleteService", json!({ "cluster": "early", "service": "agent", "force": true })).await;
+        local.check_model();
+    });
+}
+
+#[test]
+fn another_network_is_another_deployment_and_a_rollback_brings_the_old_one_back() {
+    with_sandbox(async |local| {
+        local.cluster("moved", json!([])).await;
+        local.service("moved", 1, breaker(true)).await;
+        let before = local.steady("moved").await.remove(0);
+        let other = json!({ "awsvpcConfiguration": { "subnets": ["subnet-9"] } });
+        let moved = update(local, "moved", json!({ "networkConfiguration": other, "propagateTags": "SERVICE" })).await;
+        assert_ne!(moved["deployments"][0]["id"], json!(before.started_by.clone().unwrap()));
+        assert_eq!((&moved["networkConfiguration"], &moved["propagateTags"]), (&other, &json!("SERVICE")));
+        let after = local.steady("moved").await.remove(0);
+        assert_eq!((before.placement.subnet.as_str(), after.placement.subnet.as_str()), ("subnet-1", "subnet-9"));
+        // The same again changes nothing.
+        let same = update(local, "moved", json!({ "networkConfiguration": other })).await;
+        assert_eq!(same["deployments"][0]["id"], json!(after.started_by.clone().unwrap()));
+
+        let broken = define_broken(local, "moved").await;
+        let back = json!({ "awsvpcConfiguration": { "subnets": ["subnet-5"] } });
+        update(local, "moved", json!({ "taskDefinition": broken, "networkConfiguration": back })).await;
+        let gone_back = |service: &Service| {
+            service.is_steady() && service.primary().unwrap().id == after.started_by.clone().unwrap()
+        };
+        until(local, "moved", gone_back).await;
+        let stored = |described: &Value| {
+            described["networkConfiguration"] == other && described["taskDefinition"] == json!(after.definition_arn)
+        };
+        let described = local.describe("moved").await;
+        assert!(stored(&described), "{described}");
+        update(local, "moved", json!({ "desiredCount": 2 })).await;
+        let grown = local.steady("moved").await;
+        assert!(grown.iter().all(|task| task.placement.subnet == "subnet-9" && task.started_by == after.started_by));
+        local.check_model();
+    });
+}
+
+#[test]
+fn deployments_that_were_overtaken_go_with_their_last_task() {
+    with_sandbox(async |local| {
+        local.ecs("CreateCluster", json!({ "clusterName": "overtaken" })).await;
+        define_broken(local, "overtaken").await;
+        local.service("overtaken", 1, json!({})).await;
+        for _ in 0..3 {
+            let revision = define_broken(local, "overtaken").await;
+            update(local, "overtaken", json!({ "taskDefinition": revision })).await;
+        }
+        let service = until(local, "overtaken", |service| service.deployments.len() == 1).await;
+        assert_eq!((service.running, service.is_steady()), (0, false));
+        local.ecs("DeleteService", json!({ "cluster": "overtaken", "service": "agent", "force": true })).await;
+        local.check_model();
+    });
+}
+
+#[test]
+fn a_service_whose_deployment_failed_is_never_called_steady() {
+    with_sandbox(async |local| {
+        local.ecs("CreateCluster", json!({ "clusterName": "never" })).await;
+        define_broken(local, "never").await;
+        local.service("never", 1, breaker(false)).await;
+        until(local, "never", |service| service.primary().unwrap().rollout == Rollout::Failed).await;
+        update(local, "never", json!({ "desiredCount": 0 })).await;
+        // A deployment that works is what makes it steady; all that was told before it is in the list by then.
+        local.define("never", json!([agent(&json!([]))])).await;
+        update(local, "never", json!({ "taskDefinition": "never", "desiredCount": 1 })).await;
+        local.steady("never").await;
+        let steady = |event: &Value| event["detail"]["eventName"] == "SERVICE_STEADY_STATE";
+        let told = local.events_about(":service/never/agent");
+        assert_eq!(told.iter().filter(|event| steady(event)).count(), 1, "{told:?}");
         local.check_model();
     });
 }

@@ -192,7 +192,7 @@ fn a_service_that_cannot_be_is_refused_and_not_made() {
             (
                 json!({ "propagateTags": "MOON" }),
                 "InvalidParameterException",
-                r#"CreateService.propagateTags: "MOON" is none of PropagateTags's values"#,
+                r#"CreateService.propagateTags: "MOON" is none of PropagateTags's values: TASK_DEFINITION, SERVICE, NONE"#,
             ),
             (
                 json!({ "desiredCount": "1" }),

@@ -326,8 +326,10 @@ fn a_tripped_circuit_breaker_fails_the_stack_which_then_goes_back() {
             stack.is_deleted().await;
         }
 
-        let breaker = json!({ "DeploymentCircuitBreaker": { "Enable": true, "Rollback": true } });
-        let more = json!({ "DeploymentConfiguration": breaker });
+        // One failed task is over so quickly that the answer to the update must not show what became of it.
+        let threshold = json!({ "Type": "COUNT", "Value": 1 });
+        let breaker = json!({ "Enable": true, "Rollback": true, "ThresholdConfiguration": threshold });
+        let more = json!({ "DeploymentConfiguration": { "DeploymentCircuitBreaker": breaker } });
         let stack = Stack::create(local, "tripped-new", &whole("tripped-new", NO_IMAGE, &more)).await;
         stack.comes_to("ROLLBACK_COMPLETE").await;
         let events = stack.events().await;

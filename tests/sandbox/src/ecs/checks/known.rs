@@ -39,15 +39,9 @@ pub(crate) async fn look_up(engine: &Arc<Engine>, action: &str, request: &Value)
     if let Some(service) = request["service"].as_str().or(request["serviceName"].as_str()) {
         let name = identifiers::of_cluster(service, "service", &known.cluster)?;
         known.service = service_status(engine, &known.cluster, name);
-        if known.service.is_none() && action != "CreateService" {
-            // What CloudFormation made a moment ago counts too.
-            engine.sync().await.map_err(|error| Refusal::server(&error))?;
-            known.service = service_status(engine, &known.cluster, name);
-        }
         known.repeated = engine.memory().is_repeated(&known.cluster, request);
     }
     if action == "DeleteCluster" {
-        engine.sync().await.map_err(|error| Refusal::server(&error))?;
         let world = engine.world();
         let services = world.services.values().filter(|service| service.cluster() == known.cluster);
         known.services = services.filter(|service| service.status != ServiceStatus::Inactive).count();

@@ -11,6 +11,9 @@ use crate::ecs::service::ServiceStatus;
 /// `DescribeServices` takes so many (its API reference).
 const AT_ONCE: usize = 10;
 
+/// As many as there are addresses for tasks in a sandbox.
+const MOST_TASKS: i64 = 253;
+
 pub(crate) fn create(request: &Value, known: &Known) -> Result<(), Refusal> {
     if !request["serviceName"].as_str().is_some_and(is_name) {
         return Err(Refusal::invalid("A service's name has 1 to 255 letters, numbers, hyphens and underscores."));
@@ -105,6 +108,11 @@ fn numbers(request: &Value) -> Result<(), Refusal> {
     if below_zero(&request["desiredCount"]) || below_zero(&request["healthCheckGracePeriodSeconds"]) {
         return Err(Refusal::invalid("desiredCount and healthCheckGracePeriodSeconds cannot be negative."));
     }
+    if request["desiredCount"].as_i64().is_some_and(|count| count > MOST_TASKS) {
+        return Err(Refusal::not_modelled(&format!(
+            "services of more than {MOST_TASKS} tasks: it has no more addresses"
+        )));
+    }
     // The ranges that the console's help gives for rolling updates.
     if minimum.as_i64().is_some_and(|percent| !(0..=100).contains(&percent))
         || maximum.as_i64().is_some_and(|percent| percent < 100)
@@ -112,7 +120,9 @@ fn numbers(request: &Value) -> Result<(), Refusal> {
         return Err(Refusal::invalid("minimumHealthyPercent is from 0 to 100, maximumPercent at least 100."));
     }
     if maximum == 100 && minimum.as_i64().unwrap_or(100) == 100 {
-        return Err(Refusal::invalid("With both percentages at 100 no deployment could begin."));
+        return Err(Refusal::invalid(
+            "Both maximumPercent and minimumHealthyPercent cannot be 100 as this will block deployments.",
+        ));
     }
     Ok(())
 }
@@ -149,7 +159,7 @@ mod tests {
                 json!({ "networkConfiguration": null }),
                 "Network Configuration must be provided when networkMode 'awsvpc'",
             ),
-            (json!({ "deploymentConfiguration": { "maximumPercent": 100 } }), "no deployment could begin"),
+            (json!({ "deploymentConfiguration": { "maximumPercent": 100 } }), "will block deployments"),
             (json!({ "deploymentConfiguration": { "maximumPercent": 99 } }), "at least 100"),
             (json!({ "deploymentConfiguration": { "minimumHealthyPercent": 101 } }), "from 0 to 100"),
             (json!({ "tags": [{ "key": "aws:x" }] }), "reserved"),
