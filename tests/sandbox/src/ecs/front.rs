@@ -145,7 +145,11 @@ async fn read(
         }
         _ => match (action, stored) {
             ("ListClusters", Ok(stored)) => pages::page(action, request, "clusterArns", texts(&stored["clusterArns"]))?,
-            ("ListServices", Ok(stored)) => pages::page(action, request, "serviceArns", texts(&stored["serviceArns"]))?,
+            ("ListServices", Ok(stored)) => {
+                let mut arns = texts(&stored["serviceArns"]);
+                arns.extend(draining(engine, &known.cluster));
+                pages::page(action, request, "serviceArns", arns)?
+            }
             ("DescribeClusters", Ok(stored)) => with_our_parts(engine, with_deleted_clusters(engine, stored)).await?,
             ("DescribeServices", Ok(stored)) => {
                 let mut answer = with_our_parts(engine, stored).await?;
@@ -257,6 +261,13 @@ fn with_deleted_clusters(engine: &Engine, mut answer: Value) -> Value {
     }
     answer["failures"] = json!(missing);
     answer
+}
+
+/// Services that are deleted but still have tasks; ministack has none such.
+fn draining(engine: &Engine, cluster: &str) -> Vec<String> {
+    let world = engine.world();
+    let own = world.services.values().filter(|one| one.cluster() == cluster && one.status == ServiceStatus::Draining);
+    own.map(|service| service.stored.arn.clone()).collect()
 }
 
 fn texts(value: &Value) -> Vec<String> {
