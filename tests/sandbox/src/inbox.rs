@@ -21,10 +21,27 @@ pub struct Mail {
     pub text: String,
 }
 
+/// What has arrived, for who only looks on. Clones are the same.
+#[derive(Clone, Debug, Default)]
+pub struct Mails {
+    arrived: Arc<Mutex<Vec<Mail>>>,
+}
+
+impl Mails {
+    /// All that has arrived.
+    pub fn all(&self) -> Vec<Mail> {
+        self.arrived.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn add(&self, mail: Mail) {
+        self.arrived.lock().unwrap_or_else(PoisonError::into_inner).push(mail);
+    }
+}
+
 /// The inbox; it is read until it is dropped.
 #[derive(Debug)]
 pub struct Inbox {
-    mails: Arc<Mutex<Vec<Mail>>>,
+    mails: Mails,
     changed: watch::Receiver<usize>,
     reader: JoinHandle<()>,
 }
@@ -46,15 +63,20 @@ impl Inbox {
         aws.json("sqs", "AmazonSQS.SetQueueAttributes", &policy).await?;
         aws.query("sns", "Subscribe", &[("TopicArn", topic), ("Protocol", "sqs"), ("Endpoint", &arn)]).await?;
 
-        let mails = Arc::new(Mutex::new(Vec::new()));
+        let mails = Mails::default();
         let (count, changed) = watch::channel(0);
-        let reader = tokio::spawn(read(aws, url, Arc::clone(&mails), count));
+        let reader = tokio::spawn(read(aws, url, mails.clone(), count));
         Ok(Self { mails, changed, reader })
     }
 
     /// All that has arrived.
     pub fn mails(&self) -> Vec<Mail> {
-        self.mails.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.mails.all()
+    }
+
+    /// The same for who outlives the inbox.
+    pub fn shared(&self) -> Mails {
+        self.mails.clone()
     }
 
     /// Waits for the mail at place `index`, however long it takes.
@@ -93,7 +115,7 @@ impl Drop for Inbox {
     }
 }
 
-async fn read(aws: Aws, url: String, mails: Arc<Mutex<Vec<Mail>>>, count: watch::Sender<usize>) {
+async fn read(aws: Aws, url: String, mails: Mails, count: watch::Sender<usize>) {
     let receive = json!({"QueueUrl": url, "MaxNumberOfMessages": 10, "WaitTimeSeconds": 20});
     loop {
         let messages = match aws.json("sqs", "AmazonSQS.ReceiveMessage", &receive).await {
@@ -109,7 +131,7 @@ async fn read(aws: Aws, url: String, mails: Arc<Mutex<Vec<Mail>>>, count: watch:
                 message["Body"].as_str().and_then(|body| serde_json::from_str(body).ok()).unwrap_or_default();
             let field = |name: &str| envelope[name].as_str().unwrap_or_default().to_owned();
             let mail = Mail { at: Instant::now(), subject: field("Subject"), text: field("Message") };
-            mails.lock().unwrap_or_else(PoisonError::into_inner).push(mail);
+            mails.add(mail);
             count.send_modify(|count| *count += 1);
             let delete = json!({"QueueUrl": url, "ReceiptHandle": message["ReceiptHandle"]});
             if let Err(error) = aws.json("sqs", "AmazonSQS.DeleteMessage", &delete).await {

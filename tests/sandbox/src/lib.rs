@@ -7,6 +7,7 @@ pub mod aws;
 pub mod bus;
 mod child;
 mod clock;
+pub mod console;
 pub mod disorder;
 pub mod door;
 pub mod ecs;
@@ -16,6 +17,7 @@ mod leftovers;
 mod ministack;
 mod model;
 mod options;
+pub mod page;
 pub mod play;
 pub mod redelivery;
 pub mod stack;
@@ -30,13 +32,16 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 
 pub use aws::{Aws, AwsError};
 pub use bus::Bus;
+pub use console::Console;
 pub use disorder::Disorder;
 pub use door::{Call, Door, Hook, Intervention};
 pub use ecs::{Ecs, Pace};
 pub use options::Options;
+pub use page::Page;
 
 use door::permission::Permissions;
 use ministack::Ministack;
@@ -55,6 +60,7 @@ pub struct Sandbox {
     ecs: Ecs,
     model: Arc<Model>,
     ministack: Ministack,
+    ending: watch::Sender<bool>,
     _lock: File,
 }
 
@@ -89,7 +95,8 @@ impl Sandbox {
 
         let aws = Aws::new(&endpoint, &options.region, "root");
         let looks = Aws::new(&endpoint, &options.region, "sandbox");
-        Ok(Self { options, aws, looks, aws_cli, disorder, door, bus, ecs, model, ministack, _lock: lock })
+        let ending = watch::Sender::new(false);
+        Ok(Self { options, aws, looks, aws_cli, disorder, door, bus, ecs, model, ministack, ending, _lock: lock })
     }
 
     /// The front door: `http://127.0.0.1:PORT`.
@@ -161,7 +168,13 @@ impl Sandbox {
         Ok(())
     }
 
+    /// Turns true when the sandbox ends: what was started beside it ends too.
+    pub(crate) fn ending(&self) -> watch::Receiver<bool> {
+        self.ending.subscribe()
+    }
+
     fn end(&self) {
+        self.ending.send_replace(true);
         self.ecs.end();
         self.ministack.end();
         self.door.close();

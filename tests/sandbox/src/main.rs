@@ -10,7 +10,7 @@ use clap::{Parser, Subcommand};
 use sandbox::disorder::command;
 use sandbox::stage::Stage;
 use sandbox::timeline::Timeline;
-use sandbox::{Options, play};
+use sandbox::{Console, Options, Page, play};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// Watchkeeper in a local AWS: starts, plays, stays up until Ctrl-C.
@@ -73,6 +73,16 @@ async fn show(arguments: &Arguments) -> anyhow::Result<()> {
     let disorder = arguments.disorder.as_deref().map(command::read).transpose()?;
     timeline.heading("Getting ready");
     let stage = Stage::set(Options { disorder, ..Options::default() }, |text| timeline.act(text)).await?;
+    let console = Console::start(&stage.sandbox).await?;
+    let (login, endpoint) = (console.login().clone(), console.endpoint());
+    timeline.act(&format!(
+        "a Console answers at {endpoint}/console/ScriptRunner (user {}, password {}) and {endpoint}/api/agents (token {})",
+        login.user,
+        login.password.reveal(),
+        login.token.reveal()
+    ));
+    let page = Page::start(&stage.sandbox, Some(console), Some(stage.inbox.shared())).await?;
+    timeline.act(&format!("watch it, and step in, at {}", page.url()));
     if !arguments.no_play {
         let outcome = play::play(&stage, &timeline).await;
         if let Err(error) = outcome {

@@ -27,8 +27,8 @@ while True:
         time.sleep(0.05)
 "#;
 
-/// `cargo sandbox --no-play`, once it is up, and the `aws` CLI that it made.
-async fn start() -> (Child, PathBuf) {
+/// `cargo sandbox --no-play`, once it is up, the `aws` CLI that it made, and the address of its Console's `ScriptRunner`.
+async fn start() -> (Child, PathBuf, String) {
     let mut child = Command::new(env!("CARGO_BIN_EXE_sandbox"))
         .arg("--no-play")
         .stdout(Stdio::piped())
@@ -36,18 +36,30 @@ async fn start() -> (Child, PathBuf) {
         .spawn()
         .unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    let aws_cli = async {
+    let told = async {
+        let mut script_runner = None;
         while let Some(line) = lines.next_line().await.unwrap() {
-            if let Some(path) = line.split_whitespace().find(|word| word.contains("/aws-")) {
-                return PathBuf::from(path);
+            let word = |part: &str| line.split_whitespace().find(|word| word.contains(part)).map(str::to_owned);
+            script_runner = script_runner.or(word("/console/ScriptRunner"));
+            if let Some(path) = word("/aws-") {
+                return (PathBuf::from(path), script_runner.unwrap());
             }
         }
         panic!("the sandbox ended before it was up");
     };
-    let aws_cli = tokio::time::timeout(PATIENCE, aws_cli).await.unwrap();
+    let (aws_cli, script_runner) = tokio::time::timeout(PATIENCE, told).await.unwrap();
     // It goes on printing, so somebody must go on reading.
     tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
-    (child, aws_cli)
+    (child, aws_cli, script_runner)
+}
+
+/// Leaves a script running that never ends, and waits until its interpreter is there.
+async fn run_endless_script(script_runner: &str, sandbox: u32) {
+    let before = descendants(sandbox).len();
+    let form = "user=admin&password=test-password&script=while+1+%7B%7D";
+    let request = reqwest::Client::new().post(script_runner).body(form);
+    tokio::spawn(async move { request.send().await });
+    until("an interpreter runs the script", || descendants(sandbox).len() > before).await;
 }
 
 /// Makes it run tasks, whose processes have children of their own, and a function.
@@ -131,12 +143,13 @@ async fn until(what: &str, condition: impl Fn() -> bool) {
 
 /// Sends the signal to a busy sandbox and checks that all it had started is gone.
 async fn leaves_no_process(signal: &str) {
-    let (mut child, aws_cli) = start().await;
+    let (mut child, aws_cli, script_runner) = start().await;
     make_busy(&aws_cli).await;
     let pid = child.id().unwrap();
+    run_endless_script(&script_runner, pid).await;
     let pids = descendants(pid);
-    // ministack and its watcher, two tasks with two children each, two functions.
-    assert!(pids.len() >= 9, "{pids:?}");
+    // ministack and its watcher, two tasks with two children each, two functions, an interpreter.
+    assert!(pids.len() >= 10, "{pids:?}");
     let sent = Command::new("kill").args(["-s", signal, &pid.to_string()]).status().await.unwrap();
     assert!(sent.success());
     child.wait().await.unwrap();

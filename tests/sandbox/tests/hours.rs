@@ -1,4 +1,4 @@
-//! What needs a sandbox with a pace of its own: hours that are short, and wake-ups that no tick makes good.
+//! What needs a sandbox of its own: hours that are short, wake-ups that no tick makes good, addresses that no other test takes.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -77,5 +77,28 @@ async fn a_container_wakes_when_the_one_it_waits_for_turns_healthy() {
     ecs(&sandbox, "RunTask", run).await;
     let runs = |tasks: &[sandbox::ecs::Task]| tasks.iter().any(sandbox::ecs::Task::is_running);
     sandbox.ecs().wait_for_tasks(SOON, runs).await.unwrap();
+    sandbox.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stopped_tasks_address_is_given_out_again() {
+    let sandbox = Sandbox::start(Options::default(), |_| {}).await.unwrap();
+    ecs(&sandbox, "CreateCluster", json!({ "clusterName": "addresses" })).await;
+    let definition = json!({
+        "family": "addresses", "networkMode": "awsvpc", "requiresCompatibilities": ["FARGATE"], "cpu": "256", "memory": "512",
+        "containerDefinitions": [{ "name": "job", "image": "busybox:1", "command": ["sh", "-c", "exit 0"] }],
+    });
+    ecs(&sandbox, "RegisterTaskDefinition", definition).await;
+    let address = async || {
+        let run = json!({
+            "cluster": "addresses", "taskDefinition": "addresses", "launchType": "FARGATE",
+            "networkConfiguration": { "awsvpcConfiguration": { "subnets": ["subnet-1"] } },
+        });
+        let answer = ecs(&sandbox, "RunTask", run).await;
+        let id = answer["tasks"][0]["taskArn"].as_str().unwrap().rsplit('/').next().unwrap().to_owned();
+        let stopped = |task: &sandbox::ecs::Task| task.status == sandbox::ecs::Status::Stopped;
+        sandbox.ecs().wait_for_task(&id, SOON, stopped).await.unwrap().address().unwrap()
+    };
+    assert_eq!(address().await, address().await);
     sandbox.stop().await.unwrap();
 }

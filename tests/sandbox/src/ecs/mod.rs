@@ -79,6 +79,12 @@ impl Ecs {
         self.tasks().into_iter().filter(of_service).collect()
     }
 
+    /// All services, deleted ones too.
+    #[must_use]
+    pub fn services(&self) -> Vec<Service> {
+        self.engine.world().services.values().cloned().collect()
+    }
+
     /// The service, from its creation on; a deleted one stays as INACTIVE.
     #[must_use]
     pub fn service(&self, cluster: &str, name: &str) -> Option<Service> {

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking, also in its own functions")]
 
+mod console;
 mod containers;
 mod deployments;
 mod disorder;

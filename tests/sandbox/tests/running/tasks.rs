@@ -85,25 +85,6 @@ fn what_a_container_sees_is_its_definition_and_nothing_of_this_machine() {
 }
 
 #[test]
-fn a_stopped_tasks_address_is_given_out_again() {
-    with_sandbox(async |local| {
-        let task = run(local, "address", json!([shell("job", "exit 0", true)]), json!({})).await;
-        let first = stopped(local, &task).await.address().unwrap();
-        let given = async || {
-            let task = run(local, "address", json!([shell("job", "exit 0", true)]), json!({})).await;
-            stopped(local, &task).await.address().unwrap()
-        };
-        // Other tests take addresses meanwhile; the lowest free one comes up soon.
-        let mut seen = Vec::new();
-        while !seen.contains(&first) && seen.len() < 20 {
-            seen.push(given().await);
-        }
-        assert!(seen.contains(&first), "{first} was not given out again: {seen:?}");
-        local.check_model();
-    });
-}
-
-#[test]
 fn tasks_are_listed_in_pages_and_described_with_their_tags() {
     with_sandbox(async |local| {
         let more = json!({ "count": 3, "tags": [{ "key": "owner", "value": "ops" }] });
