@@ -122,6 +122,8 @@ fn environment(options: &Options, endpoint: &str, port: u16, home: &Path, tempor
         ("MINISTACK_ACCOUNT_ID".into(), options.account.clone().into()),
         ("AWS_ENDPOINT_URL".into(), endpoint.into()),
         ("PYTHONUNBUFFERED".into(), "1".into()),
+        // Where its CloudFormation awaits the answers of custom resources; functions send them to S3 alone otherwise.
+        ("RESPONSE_URL_PREFIXES".into(), format!("http://127.0.0.1:{port}/_ministack/cfn-response/").into()),
     ];
     environment.extend(options.environment.iter().map(|(name, value)| (name.clone(), value.into())));
     environment

@@ -19,8 +19,10 @@ use crate::Sandbox;
 pub const STACK: &str = "watchkeeper";
 /// Alarms with this prefix alert in the sandbox.
 pub const ALARM_PREFIX: &str = "demo-";
+/// Objects that `Custom::BucketObject` may write in the sandbox, and their bucket.
+pub const BUCKET_OBJECTS: &str = "arn:aws:s3:::demo-objects/*,arn:aws:s3:::demo-objects";
 /// The functions that are packaged: the names of their crates and binaries.
-const FUNCTIONS: [&str; 1] = ["crash-alerts"];
+const FUNCTIONS: [&str; 2] = ["crash-alerts", "stack-resources"];
 
 /// The deployed stack, by its outputs.
 #[derive(Clone, Debug)]
@@ -49,6 +51,7 @@ impl Stack {
         package(&sandbox.options().binaries, &zips)?;
         let mut deploy = Command::new(root().join("infra/deploy"))
             .args(["--stack", STACK, "--arch", architecture()?, "--alarm-prefix", ALARM_PREFIX])
+            .args(["--bucket-objects", BUCKET_OBJECTS])
             .args(["--ops-email", "ops@example.com", "--self-alarm-email", "platform@example.com", "--zips"])
             .arg(&zips)
             .env("AWS_CLI", sandbox.aws_cli())

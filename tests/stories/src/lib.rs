@@ -3,4 +3,5 @@
 pub mod by_hand;
 pub mod messages;
 pub mod role;
+pub mod stacks;
 pub mod template;

@@ -162,7 +162,9 @@ fn every_metric_of_our_own_has_its_alarm() {
 #[test]
 fn whatever_takes_tags_is_tagged() {
     let untaggable = [
+        "AWS::IAM::Policy",
         "AWS::KMS::Alias",
+        "AWS::Lambda::EventInvokeConfig",
         "AWS::SNS::Subscription",
         "AWS::SNS::TopicPolicy",
         "AWS::SQS::QueuePolicy",

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use axum::body::{Body, Bytes};
 use axum::http::request::Parts;
 use axum::http::uri::{Authority, PathAndQuery, Scheme};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode, Uri, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Uri, header};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
@@ -61,9 +61,16 @@ impl Upstream {
         // No signature covers this header.
         request.headers_mut().insert(FORWARDED_PROTO, HeaderValue::from_static("https"));
 
+        let is_head = parts.method == Method::HEAD;
         let (parts, body) = self.client.request(request).await?.into_parts();
         let body = axum::body::to_bytes(Body::new(body), usize::MAX).await?;
-        Ok(Answer { status: parts.status.as_u16(), headers: without_hop_by_hop(parts.headers), body })
+        let length = parts.headers.get(header::CONTENT_LENGTH).cloned();
+        let mut headers = without_hop_by_hop(parts.headers);
+        // The answer to HEAD tells the length of a body that it does not have.
+        if let Some(length) = length.filter(|_| is_head) {
+            headers.insert(header::CONTENT_LENGTH, length);
+        }
+        Ok(Answer { status: parts.status.as_u16(), headers, body })
     }
 }
 

@@ -1,0 +1,83 @@
+//! What is remembered of requests, so that each is done once.
+
+use time::OffsetDateTime;
+
+use crate::name::{Owner, PhysicalId};
+
+/// Who works on a request, and for how long nobody else does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hold {
+    /// One try of one invocation, so that a call that is tried again finds its own hold.
+    pub holder: String,
+    /// Since when.
+    pub from: OffsetDateTime,
+    /// Until when: Lambda has ended the invocation by then.
+    pub until: OffsetDateTime,
+}
+
+/// Whose a request is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Begun {
+    /// Ours to work on.
+    Ours {
+        /// When work on it first began, which may be an earlier try that was cut off.
+        first: OffsetDateTime,
+    },
+    /// Another invocation works on it just now.
+    InFlight,
+    /// It was done.
+    Done(Stored),
+}
+
+/// The outcome of a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stored {
+    /// The answer's body.
+    pub body: String,
+    /// Whether CloudFormation has it.
+    pub delivered: bool,
+}
+
+/// The ledger could not be read or written.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{doing}: {why}")]
+pub struct LedgerError {
+    /// What was being done.
+    pub doing: &'static str,
+    /// Why it failed.
+    pub why: String,
+}
+
+/// The ledger. None of it is needed for an answer: without it a request is done, if need be, twice.
+pub trait Ledger: Send + Sync {
+    /// Takes a request to work on.
+    fn begin(&self, request_id: &str, hold: &Hold) -> impl Future<Output = Result<Begun, LedgerError>> + Send;
+
+    /// Notes the outcome, before it is delivered.
+    fn done(&self, request_id: &str, body: &str) -> impl Future<Output = Result<(), LedgerError>> + Send;
+
+    /// Notes that it was delivered.
+    fn delivered(&self, request_id: &str) -> impl Future<Output = Result<(), LedgerError>> + Send;
+
+    /// Notes that a thing is about to be deleted.
+    fn deleting(
+        &self,
+        owner: &Owner,
+        id: &PhysicalId,
+        at: OffsetDateTime,
+    ) -> impl Future<Output = Result<(), LedgerError>> + Send;
+
+    /// Whether a deletion of it began since then.
+    fn deleted_since(
+        &self,
+        owner: &Owner,
+        id: &PhysicalId,
+        since: OffsetDateTime,
+    ) -> impl Future<Output = Result<bool, LedgerError>> + Send;
+
+    /// Notes that an update to these properties (by their digest) failed.
+    fn update_failed(&self, owner: &Owner, digest: &str) -> impl Future<Output = Result<(), LedgerError>> + Send;
+
+    /// Whether the last update that failed was one to these properties.
+    fn did_update_fail(&self, owner: &Owner, digest: &str) -> impl Future<Output = Result<bool, LedgerError>> + Send;
+}
