@@ -21,8 +21,16 @@ impl BucketObject {
 
     async fn write(&self, owner: &Owner, wanted: &Wanted, replacing: Option<&Found>) -> Result<Data, Failure> {
         let before = plan::mark_before(owner, replacing);
-        let Written { etag, version } = self.objects.write(owner, before, wanted, replacing).await?;
-        Ok(data(owner, wanted, &etag, version.as_deref()))
+        match self.objects.write(owner, before, wanted, replacing).await {
+            Ok(Written { etag, version }) => Ok(data(owner, wanted, &etag, version.as_deref())),
+            // A write whose answer was lost is tried again by the SDK, and that try meets what the first one wrote.
+            Err(failure) => match self.objects.look(wanted).await {
+                Ok(Some(found)) if found.as_wanted && found.mark.as_deref() == Some(owner.to_string().as_str()) => {
+                    Ok(data(owner, wanted, &found.etag, found.version.as_deref()))
+                }
+                _ => Err(failure),
+            },
+        }
     }
 }
 

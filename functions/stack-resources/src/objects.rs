@@ -2,7 +2,7 @@
 
 use aws_sdk_s3::operation::head_object::HeadObjectOutput;
 use aws_sdk_s3::primitives::ByteStream;
-use aws_sdk_s3::types::{MetadataDirective, ServerSideEncryption};
+use aws_sdk_s3::types::{MetadataDirective, ServerSideEncryption, TaggingDirective};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use watchkeeper_custom_resources::{Failure, Owner};
 
@@ -118,6 +118,8 @@ impl Objects {
                 let head = self.source(source).await?;
                 let copy = self.s3.copy_object().bucket(bucket).key(key).copy_source(in_header(source));
                 let copy = copy.metadata_directive(MetadataDirective::Replace).metadata(OWNER, owner.to_string());
+                // The tags of the source are not wanted, and copying them would take two more permissions.
+                let copy = copy.tagging_directive(TaggingDirective::Replace);
                 let copy = copy.set_content_type(wanted.content_type.clone().or_else(|| head.content_type.clone()));
                 let copy = copy.set_server_side_encryption(kind).set_ssekms_key_id(kms_key);
                 let copy = copy.set_if_none_match(only_new).set_if_match(only_this);
@@ -171,7 +173,11 @@ fn found(head: &HeadObjectOutput) -> Found {
 
 /// Whether content type and encryption are as wanted. A key may be named in more than one way; then it is written again.
 fn dressed_as_wanted(head: &HeadObjectOutput, wanted: &Wanted) -> bool {
-    let type_is = wanted.content_type.is_none() || head.content_type() == wanted.content_type.as_deref();
+    let type_is = match (&wanted.content_type, &wanted.content) {
+        (Some(wanted), _) => head.content_type() == Some(wanted),
+        (None, Content::Text(_)) => head.content_type() == Some(PLAIN),
+        (None, Content::Copy(_)) => true,
+    };
     let encryption_is = wanted.encryption.as_ref().is_none_or(|Encryption { kind, key }| {
         let key_is = key.is_none() || head.ssekms_key_id() == key.as_deref();
         head.server_side_encryption().is_some_and(|found| found.as_str() == *kind) && key_is

@@ -19,7 +19,10 @@ pub enum Undone {
     /// Another invocation works on the same request.
     #[error("another invocation works on this request; the next try comes when its time is over")]
     InFlight,
-    /// CloudFormation's bucket was not reached.
+    /// Nobody can be told, because the event does not say where, or names a place that is not CloudFormation's.
+    #[error("not a request that can be answered: {0}")]
+    Unanswerable(String),
+    /// CloudFormation's bucket was not reached, or refused it.
     #[error("the answer is not delivered yet: {0}")]
     NotDelivered(String),
 }

@@ -81,13 +81,18 @@ impl<L: Ledger, C: Courier> Frame<L, C> {
             Ok(envelope) => envelope,
             Err(why) => {
                 error!(%why, "not a request that can be answered");
-                return Ok(());
+                return Err(Undone::Unanswerable(why.to_string()));
             }
         };
         let reply = &envelope.reply;
-        let deadline = deadline(invocation, reply);
+        let mut deadline = deadline(invocation, reply);
         let first = match self.begin(reply, invocation).await {
-            Begun::Ours { first } => first,
+            Begun::Ours { first } => {
+                // CloudFormation counts its time from the first try.
+                let waited = (OffsetDateTime::now_utc() - first).unsigned_abs();
+                deadline = deadline.min(Instant::now() + reply.service_timeout.saturating_sub(waited));
+                first
+            }
             Begun::InFlight => return Err(Undone::InFlight),
             Begun::Done(stored) => {
                 info!(request_id = reply.request_id, "done before: the same answer again");
@@ -133,7 +138,8 @@ impl<L: Ledger, C: Courier> Frame<L, C> {
         self.deliver(reply, &Stored { body, delivered: false }, deadline).await
     }
 
-    /// Delivers an answer. One that is refused for good is told in the log only: another try would be refused, too.
+    /// Delivers an answer. One that is refused for good fails the invocation as well, so that it ends among the dead letters,
+    /// where somebody is told.
     pub(crate) async fn deliver(&self, reply: &Reply, stored: &Stored, deadline: Instant) -> Result<(), Undone> {
         match deliver(&self.courier, &reply.url, &stored.body, deadline).await {
             Ok(()) => {
@@ -142,10 +148,10 @@ impl<L: Ledger, C: Courier> Frame<L, C> {
                 }
                 Ok(())
             }
-            Err(refusal) if refusal.may_pass() => Err(Undone::NotDelivered(refusal.to_string())),
             Err(refusal) => {
-                error!(owner = %reply.owner, request_id = reply.request_id, %refusal, "the answer is refused for good");
-                Ok(())
+                let for_good = !refusal.may_pass();
+                error!(owner = %reply.owner, request_id = reply.request_id, %refusal, for_good, "the answer is refused");
+                Err(Undone::NotDelivered(refusal.to_string()))
             }
         }
     }
@@ -196,24 +202,58 @@ impl<L: Ledger, C: Courier> Frame<L, C> {
 
     /// Takes away what a request that failed began to make; adds to the reason if that fails, too.
     async fn undo(&self, resource: &dyn AnyType<L>, job: &Job<'_, L>, reason: String, deadline: Instant) -> String {
-        let Some(id) = job.made() else { return reason };
+        let Some(id) = job.made().or_else(|| replacement(resource, job.request)) else { return reason };
+        self.take_away(resource, job.request, &id, reason, deadline).await
+    }
+
+    async fn take_away(
+        &self,
+        resource: &dyn AnyType<L>,
+        request: &Request,
+        id: &PhysicalId,
+        reason: String,
+        deadline: Instant,
+    ) -> String {
         let left = deadline.saturating_duration_since(Instant::now());
         let to_answer = TO_ANSWER.min(left / 2);
-        let undone = timeout(left.saturating_sub(to_answer), caught(resource.delete(job.request, &id))).await;
+        let undone = timeout(left.saturating_sub(to_answer), caught(resource.delete(request, id))).await;
         let why = match undone {
             Ok(Ok(Ok(()))) => return reason,
             Ok(Ok(Err(failure))) => failure.to_string(),
             Ok(Err(_)) => "a panic".to_owned(),
             Err(_) => "no time left".to_owned(),
         };
-        warn!(owner = %job.request.owner, %id, why, "what was made is not taken away");
+        warn!(owner = %request.owner, %id, why, "what was made is not taken away");
         format!("{reason} (and what was made of {id} is not taken away: {why})")
     }
 
-    /// The name to answer a failure with, of a request that this function did not live to answer.
-    pub(crate) fn last_name(&self, request: &Request) -> Option<PhysicalId> {
-        self.named(&request.resource_type)?.physical_id(request)
+    /// The failure to answer a request with that this function did not live to answer; what an update of it may have made
+    /// under another name is taken away.
+    pub(crate) async fn last_answer(
+        &self,
+        reply: &Reply,
+        request: Option<&Request>,
+        reason: String,
+        deadline: Instant,
+    ) -> Answer {
+        let known = request.and_then(|request| Some((request, self.named(&request.resource_type)?)));
+        let Some((request, resource)) = known else { return failed(reply, None, reason) };
+        let reason = match replacement(resource, request) {
+            Some(id) => self.take_away(resource, request, &id, reason, deadline).await,
+            None => reason,
+        };
+        if request.kind == RequestType::Update {
+            noted(self.ledger.update_failed(&request.owner, &digest(&request.properties))).await;
+        }
+        failed(reply, resource.physical_id(request), reason)
     }
+}
+
+/// The other name that an update asks for, which CloudFormation never hears of when the update fails. An earlier try may have
+/// made the thing. (A deletion takes away only what is its owner's.)
+fn replacement<L>(resource: &dyn AnyType<L>, request: &Request) -> Option<PhysicalId> {
+    let wanted = resource.physical_id(request).filter(|_| request.kind == RequestType::Update)?;
+    (request.physical_id.as_ref() != Some(&wanted)).then_some(wanted)
 }
 
 /// The end of the time: Lambda's or CloudFormation's.

@@ -78,6 +78,9 @@ pub trait Ledger: Send + Sync {
     /// Notes that an update to these properties (by their digest) failed.
     fn update_failed(&self, owner: &Owner, digest: &str) -> impl Future<Output = Result<(), LedgerError>> + Send;
 
+    /// Forgets an update that failed, because a later one did not.
+    fn update_succeeded(&self, owner: &Owner) -> impl Future<Output = Result<(), LedgerError>> + Send;
+
     /// Whether the last update that failed was one to these properties.
     fn did_update_fail(&self, owner: &Owner, digest: &str) -> impl Future<Output = Result<bool, LedgerError>> + Send;
 }

@@ -74,10 +74,9 @@ fn is_cloudformations(host: &str, path: &str) -> bool {
             _ => return false,
         },
     };
-    let Some(service) = endpoint.strip_suffix(".amazonaws.com").or_else(|| endpoint.strip_suffix(".amazonaws.com.cn"))
-    else {
-        return false;
-    };
+    // AWS's own partitions, China's and the European Sovereign Cloud's.
+    let suffixes = [".amazonaws.com", ".amazonaws.com.cn", ".amazonaws.eu"];
+    let Some(service) = suffixes.into_iter().find_map(|suffix| endpoint.strip_suffix(suffix)) else { return false };
     let Some(rest) = service.strip_prefix("s3-fips").or_else(|| service.strip_prefix("s3")) else {
         return false;
     };

@@ -124,9 +124,18 @@ impl Ledger for Table {
         self.set("noting a failed update", (&resource(owner), "failed-update"), &[("digest", text(digest))]).await
     }
 
+    async fn update_succeeded(&self, owner: &Owner) -> Result<(), LedgerError> {
+        // The empty text is the digest of nothing.
+        self.update_failed(owner, "").await
+    }
+
     async fn did_update_fail(&self, owner: &Owner, digest: &str) -> Result<bool, LedgerError> {
         let item = self.get("looking for a failed update", (&resource(owner), "failed-update")).await?;
-        Ok(item.get("digest").and_then(|known| known.as_s().ok()).is_some_and(|known| known == digest))
+        // DynamoDB takes what has expired away days later (its developer guide, "Time to Live").
+        let expires = item.get("expires_at").and_then(|at| at.as_n().ok()?.parse::<i64>().ok());
+        let is_alive = expires.is_some_and(|at| at > OffsetDateTime::now_utc().unix_timestamp());
+        let known = item.get("digest").and_then(|known| known.as_s().ok());
+        Ok(is_alive && known.is_some_and(|known| known == digest))
     }
 }
 

@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::courier::Courier;
 use crate::envelope::Envelope;
 use crate::error::Undone;
-use crate::frame::{Frame, Invocation, deadline, failed};
+use crate::frame::{Frame, Invocation, deadline};
 use crate::ledger::{Begun, Ledger, Stored};
 
 /// Answers for each message's request unless it was answered; returns the ids of the messages that must come again.
@@ -37,7 +37,7 @@ async fn message<L: Ledger, C: Courier>(
         Ok(envelope) => envelope,
         Err(why) => {
             error!(%why, "a message of no request that can be answered");
-            return Ok(());
+            return Err(Undone::Unanswerable(why.to_string()));
         }
     };
     let reply = &envelope.reply;
@@ -50,11 +50,11 @@ async fn message<L: Ledger, C: Courier>(
         }
         Begun::Done(stored) => frame.deliver(reply, &stored, deadline).await,
         Begun::Ours { .. } => {
-            let real = envelope.request.as_ref().ok().and_then(|request| frame.last_name(request));
             let ends = [&body["requestContext"]["condition"], &body["responsePayload"]["errorType"]];
             let ends: Vec<_> = ends.iter().filter_map(|end| end.as_str()).collect();
             let reason = format!("the function ended without an answer ({}); its log says why", ends.join(", "));
-            frame.finish(reply, &failed(reply, real, reason), false, deadline).await
+            let answer = frame.last_answer(reply, envelope.request.as_ref().ok(), reason, deadline).await;
+            frame.finish(reply, &answer, false, deadline).await
         }
     }
 }

@@ -124,7 +124,14 @@ async fn put<T: ResourceType, L: Ledger>(resource: &T, job: &Job<'_, L>) -> Resu
         return Err(gone());
     }
     let observed = resource.observe(owner, &wanted).await?;
-    let decision = T::decide(owner, &wanted, &observed);
+    let mut decision = T::decide(owner, &wanted, &observed);
+    if let (Decision::Refuse(why), Some(old)) = (&decision, &request.old_properties)
+        && request.physical_id.as_ref() == Some(&id)
+        && known(ledger.did_update_fail(owner, &digest(old)).await)
+    {
+        warn!(%owner, why, "the way back after a failed update: left as it is");
+        decision = Decision::Keep;
+    }
     info!(%owner, r#type = T::NAME, %id, ?mode, ?decision, "decided");
     let data = match (mode, &decision) {
         (Mode::Observe, _) | (Mode::Act, Decision::Keep) => T::data(owner, &wanted, &observed),
@@ -140,7 +147,14 @@ async fn put<T: ResourceType, L: Ledger>(resource: &T, job: &Job<'_, L>) -> Resu
         job.making(&id);
         return Err(gone());
     }
-    Ok(success::<T>(id, decided(data, &decision)))
+    if request.kind == RequestType::Update
+        && let Err(error) = ledger.update_succeeded(owner).await
+    {
+        warn!(%owner, %error, "an earlier failed update is still remembered");
+    }
+    // Who only observes made nothing of another name; with one CloudFormation would delete what is there.
+    let answered = request.physical_id.clone().filter(|_| mode == Mode::Observe).unwrap_or(id);
+    Ok(success::<T>(answered, decided(data, &decision)))
 }
 
 /// A deletion never depends on properties that it can understand.

@@ -128,6 +128,10 @@ impl Ledger for InWorld {
         Ok(())
     }
 
+    async fn update_succeeded(&self, _: &Owner) -> Result<(), LedgerError> {
+        Ok(())
+    }
+
     async fn did_update_fail(&self, _: &Owner, _: &str) -> Result<bool, LedgerError> {
         Ok(false)
     }

@@ -135,9 +135,10 @@ async fn nobody_is_answered_where_nobody_can_be() {
     for url in [json!(null), json!(5), json!("https://example.com/"), json!("http://127.0.0.1:1/")] {
         let mut event = trial.request("Create", &json!({"Name": "one"}));
         event["ResponseURL"] = url;
-        assert_eq!(trial.invoke(&event).await, Answer::Response(Value::Null));
+        // A failure of the function, so that the event ends among the dead letters and somebody is told.
+        assert!(matches!(trial.invoke(&event).await, Answer::Error(_)));
     }
-    assert_eq!(trial.invoke(&json!({})).await, Answer::Response(Value::Null));
+    assert!(matches!(trial.invoke(&json!({})).await, Answer::Error(_)));
     assert_eq!(*trial.bucket.tries.lock().unwrap(), 0);
     assert!(!trial.is_there("one").await, "and nothing is done");
 }
@@ -282,7 +283,7 @@ async fn a_bucket_that_is_down_is_tried_again_and_one_that_refuses_is_not() {
 
     *trial.bucket.refusals.lock().unwrap() = vec![403];
     let create = trial.request("Create", &json!({"Name": "two"}));
-    assert_eq!(trial.invoke(&create).await, Answer::Response(Value::Null));
+    assert!(matches!(trial.invoke(&create).await, Answer::Error(_)));
     assert_eq!(*trial.bucket.tries.lock().unwrap(), 5, "an expired URL stays expired");
 
     // Down for longer than the invocation: Lambda tries it again, which brings the answer that is kept.
@@ -316,7 +317,9 @@ async fn the_last_answer_is_given_for_what_was_never_answered_only() {
         died("m1", &answered), died("m2", &unanswered), {"messageId": "m3", "body": "no message"},
     ]});
     let before = trial.bucket.answers.lock().unwrap().len();
-    assert_eq!(trial.invoke(&batch).await, Answer::Response(json!({"batchItemFailures": []})));
+    // The message of no request comes again, and at last lies among the dead letters.
+    let again = json!({"batchItemFailures": [{"itemIdentifier": "m3"}]});
+    assert_eq!(trial.invoke(&batch).await, Answer::Response(again));
     let answers = trial.bucket.answers.lock().unwrap()[before..].to_vec();
     assert_eq!(answers.len(), 1, "{answers:?}");
     assert_eq!((&answers[0]["RequestId"], &answers[0]["Status"]), (&unanswered["RequestId"], &json!("FAILED")));
@@ -330,4 +333,82 @@ async fn the_last_answer_is_given_for_what_was_never_answered_only() {
     let batch = json!({"Records": [died("m4", &other)]});
     let again = json!({"batchItemFailures": [{"itemIdentifier": "m4"}]});
     assert_eq!(trial.invoke(&batch).await, Answer::Response(again));
+}
+
+#[tokio::test]
+async fn a_failed_update_is_forgotten_when_a_later_one_succeeds() {
+    let mut trial = Trial::new().await;
+    for name in ["one", "taken"] {
+        let create = trial.request("Create", &json!({"Name": name}));
+        trial.succeeds(&create).await;
+    }
+    let update = async |trial: &mut Trial, id: &str, to: Value, from: Value| {
+        let mut update = trial.request("Update", &to);
+        update["PhysicalResourceId"] = json!(id);
+        update["OldResourceProperties"] = from;
+        trial.answer(&update).await["Status"].clone()
+    };
+    assert_eq!(update(&mut trial, "trial/one", json!({"Name": "taken"}), json!({"Name": "one"})).await, "FAILED");
+    assert_eq!(update(&mut trial, "trial/one", json!({"Name": "one"}), json!({"Name": "taken"})).await, "SUCCESS");
+    // Somebody mends what stood in the way, and the same update works.
+    let mut delete = trial.request("Delete", &json!({"Name": "taken"}));
+    delete["PhysicalResourceId"] = json!("trial/taken");
+    trial.succeeds(&delete).await;
+    assert_eq!(update(&mut trial, "trial/one", json!({"Name": "taken"}), json!({"Name": "one"})).await, "SUCCESS");
+    let typo = json!({"Nmae": "other"});
+    assert_eq!(
+        update(&mut trial, "trial/taken", typo, json!({"Name": "taken"})).await,
+        "FAILED",
+        "this is no way back"
+    );
+}
+
+#[tokio::test]
+async fn an_update_that_only_observes_keeps_its_name() {
+    let mut trial = Trial::new().await;
+    let create = trial.request("Create", &json!({"Name": "one"}));
+    trial.succeeds(&create).await;
+    let mut update = trial.request("Update", &json!({"Name": "two", "Mode": "observe"}));
+    update["OldResourceProperties"] = json!({"Name": "one"});
+    let answer = trial.succeeds(&update).await;
+    assert_eq!(answer["PhysicalResourceId"], "trial/one", "or CloudFormation would delete it");
+}
+
+#[tokio::test]
+async fn the_way_back_is_never_refused() {
+    let mut trial = Trial::new().await;
+    let create = trial.request("Create", &json!({"Name": "taken"}));
+    trial.succeeds(&create).await;
+    let update = async |trial: &mut Trial, to: Value, from: Value| {
+        let mut update = trial.request("Update", &to);
+        update["PhysicalResourceId"] = json!("trial/taken");
+        update["OldResourceProperties"] = from;
+        trial.answer(&update).await["Status"].clone()
+    };
+    let (old, new) = (json!({"Name": "taken"}), json!({"Name": "taken", "Count": "2"}));
+    assert_eq!(update(&mut trial, new.clone(), old.clone()).await, "FAILED");
+    assert_eq!(update(&mut trial, old, new).await, "SUCCESS");
+}
+
+#[tokio::test]
+async fn a_replacement_that_a_dead_try_made_is_taken_away() {
+    let mut trial = Trial::new().await;
+    for name in ["one", "two"] {
+        // `two` stands for what the first try of the update made before it died.
+        let create = trial.request("Create", &json!({"Name": name}));
+        trial.succeeds(&create).await;
+    }
+    let mut update = trial.request("Update", &json!({"Name": "two"}));
+    update["OldResourceProperties"] = json!({"Name": "one"});
+    trial.invoke(&json!({"Records": [died("m", &update)]})).await;
+    assert!(!trial.is_there("two").await && trial.is_there("one").await);
+}
+
+#[tokio::test]
+async fn an_answer_that_is_refused_for_good_is_no_success() {
+    let mut trial = Trial::new().await;
+    *trial.bucket.refusals.lock().unwrap() = vec![403];
+    let create = trial.request("Create", &json!({"Name": "one"}));
+    let said = trial.invoke(&create).await;
+    assert_ne!(said, Answer::Response(Value::Null), "or no queue and no alarm would ever tell of it");
 }

@@ -164,6 +164,11 @@ impl Ledger for Memory {
         Ok(())
     }
 
+    async fn update_succeeded(&self, owner: &Owner) -> Result<(), LedgerError> {
+        self.all().failed.remove(&owner.to_string());
+        Ok(())
+    }
+
     async fn did_update_fail(&self, owner: &Owner, digest: &str) -> Result<bool, LedgerError> {
         Ok(self.all().failed.get(&owner.to_string()).is_some_and(|known| known == digest))
     }
