@@ -202,58 +202,30 @@ impl<L: Ledger, C: Courier> Frame<L, C> {
 
     /// Takes away what a request that failed began to make; adds to the reason if that fails, too.
     async fn undo(&self, resource: &dyn AnyType<L>, job: &Job<'_, L>, reason: String, deadline: Instant) -> String {
-        let Some(id) = job.made().or_else(|| replacement(resource, job.request)) else { return reason };
-        self.take_away(resource, job.request, &id, reason, deadline).await
-    }
-
-    async fn take_away(
-        &self,
-        resource: &dyn AnyType<L>,
-        request: &Request,
-        id: &PhysicalId,
-        reason: String,
-        deadline: Instant,
-    ) -> String {
+        // Only what this try itself made. What lies under the other name of an update may be what the stack goes back to.
+        let Some(id) = job.made() else { return reason };
         let left = deadline.saturating_duration_since(Instant::now());
         let to_answer = TO_ANSWER.min(left / 2);
-        let undone = timeout(left.saturating_sub(to_answer), caught(resource.delete(request, id))).await;
+        let undone = timeout(left.saturating_sub(to_answer), caught(resource.delete(job.request, &id))).await;
         let why = match undone {
             Ok(Ok(Ok(()))) => return reason,
             Ok(Ok(Err(failure))) => failure.to_string(),
             Ok(Err(_)) => "a panic".to_owned(),
             Err(_) => "no time left".to_owned(),
         };
-        warn!(owner = %request.owner, %id, why, "what was made is not taken away");
+        warn!(owner = %job.request.owner, %id, why, "what was made is not taken away");
         format!("{reason} (and what was made of {id} is not taken away: {why})")
     }
 
-    /// The failure to answer a request with that this function did not live to answer; what an update of it may have made
-    /// under another name is taken away.
-    pub(crate) async fn last_answer(
-        &self,
-        reply: &Reply,
-        request: Option<&Request>,
-        reason: String,
-        deadline: Instant,
-    ) -> Answer {
+    /// The failure to answer a request with that this function did not live to answer.
+    pub(crate) async fn last_answer(&self, reply: &Reply, request: Option<&Request>, reason: String) -> Answer {
         let known = request.and_then(|request| Some((request, self.named(&request.resource_type)?)));
         let Some((request, resource)) = known else { return failed(reply, None, reason) };
-        let reason = match replacement(resource, request) {
-            Some(id) => self.take_away(resource, request, &id, reason, deadline).await,
-            None => reason,
-        };
         if request.kind == RequestType::Update {
             noted(self.ledger.update_failed(&request.owner, &digest(&request.properties))).await;
         }
         failed(reply, resource.physical_id(request), reason)
     }
-}
-
-/// The other name that an update asks for, which CloudFormation never hears of when the update fails. An earlier try may have
-/// made the thing. (A deletion takes away only what is its owner's.)
-fn replacement<L>(resource: &dyn AnyType<L>, request: &Request) -> Option<PhysicalId> {
-    let wanted = resource.physical_id(request).filter(|_| request.kind == RequestType::Update)?;
-    (request.physical_id.as_ref() != Some(&wanted)).then_some(wanted)
 }
 
 /// The end of the time: Lambda's or CloudFormation's.

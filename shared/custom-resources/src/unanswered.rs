@@ -53,7 +53,7 @@ async fn message<L: Ledger, C: Courier>(
             let ends = [&body["requestContext"]["condition"], &body["responsePayload"]["errorType"]];
             let ends: Vec<_> = ends.iter().filter_map(|end| end.as_str()).collect();
             let reason = format!("the function ended without an answer ({}); its log says why", ends.join(", "));
-            let answer = frame.last_answer(reply, envelope.request.as_ref().ok(), reason, deadline).await;
+            let answer = frame.last_answer(reply, envelope.request.as_ref().ok(), reason).await;
             frame.finish(reply, &answer, false, deadline).await
         }
     }

@@ -391,17 +391,21 @@ async fn the_way_back_is_never_refused() {
 }
 
 #[tokio::test]
-async fn a_replacement_that_a_dead_try_made_is_taken_away() {
+async fn an_update_that_fails_leaves_what_lies_under_its_other_name() {
     let mut trial = Trial::new().await;
-    for name in ["one", "two"] {
-        // `two` stands for what the first try of the update made before it died.
+    for name in ["before", "after"] {
         let create = trial.request("Create", &json!({"Name": name}));
         trial.succeeds(&create).await;
     }
-    let mut update = trial.request("Update", &json!({"Name": "two"}));
-    update["OldResourceProperties"] = json!({"Name": "one"});
-    trial.invoke(&json!({"Records": [died("m", &update)]})).await;
-    assert!(!trial.is_there("two").await && trial.is_there("one").await);
+    // A rollback: CloudFormation goes back from the name that an update brought to the one before, which is still there.
+    let mut back = trial.request("Update", &json!({"Name": "before", "Fate": "fails"}));
+    back["PhysicalResourceId"] = json!("trial/after");
+    back["OldResourceProperties"] = json!({"Name": "after"});
+    trial.fails(&back).await;
+    let mut dead = trial.request("Update", &json!({"Name": "before"}));
+    dead["PhysicalResourceId"] = json!("trial/after");
+    trial.invoke(&json!({"Records": [died("m", &dead)]})).await;
+    assert!(trial.is_there("before").await && trial.is_there("after").await);
 }
 
 #[tokio::test]
