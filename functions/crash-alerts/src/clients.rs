@@ -1,6 +1,7 @@
 //! The AWS clients, made once.
 
 use aws_config::SdkConfig;
+use watchkeeper_queue::DeadLetterQueue;
 
 use crate::settings::Settings;
 
@@ -11,10 +12,9 @@ pub struct Clients {
     pub(crate) dynamodb: aws_sdk_dynamodb::Client,
     pub(crate) ecs: aws_sdk_ecs::Client,
     pub(crate) sns: aws_sdk_sns::Client,
-    pub(crate) sqs: aws_sdk_sqs::Client,
+    pub(crate) dead_letters: DeadLetterQueue,
     pub(crate) table: String,
     pub(crate) topic: String,
-    pub(crate) dead_letter_queue: String,
 }
 
 impl Clients {
@@ -26,10 +26,9 @@ impl Clients {
             dynamodb: aws_sdk_dynamodb::Client::new(config),
             ecs: aws_sdk_ecs::Client::new(config),
             sns: aws_sdk_sns::Client::new(config),
-            sqs: aws_sdk_sqs::Client::new(config),
+            dead_letters: DeadLetterQueue::new(aws_sdk_sqs::Client::new(config), &settings.dead_letter_queue),
             table: settings.table.clone(),
             topic: settings.topic.clone(),
-            dead_letter_queue: settings.dead_letter_queue.clone(),
         }
     }
 }

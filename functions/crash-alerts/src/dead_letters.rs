@@ -1,7 +1,5 @@
 //! Where messages go that cannot be understood.
 
-use aws_sdk_sqs::types::MessageAttributeValue;
-
 use crate::clients::Clients;
 use crate::error::Trouble;
 
@@ -13,23 +11,7 @@ pub trait DeadLetters {
 
 impl DeadLetters for Clients {
     async fn put(&self, body: &str, reason: &str, message_id: &str) -> Result<(), Trouble> {
-        let doing = "moving a message to the dead-letter queue";
-        let attribute = |value: &str| {
-            MessageAttributeValue::builder()
-                .data_type("String")
-                .string_value(value)
-                .build()
-                .map_err(|error| Trouble::Call { doing, why: error.to_string() })
-        };
-        self.sqs
-            .send_message()
-            .queue_url(&self.dead_letter_queue)
-            .message_body(body)
-            .message_attributes("Reason", attribute(reason)?)
-            .message_attributes("MessageId", attribute(message_id)?)
-            .send()
-            .await
-            .map(drop)
-            .map_err(|error| Trouble::call(doing, &error))
+        let put = self.dead_letters.put(body, reason, message_id).await;
+        put.map_err(|why| Trouble::Call { doing: "moving a message to the dead-letter queue", why })
     }
 }

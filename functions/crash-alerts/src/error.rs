@@ -1,6 +1,7 @@
 //! A call to AWS that failed, in words for the log.
 
-use aws_sdk_sns::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+use aws_sdk_sns::error::{ProvideErrorMetadata, SdkError};
+use watchkeeper_aws_errors::words;
 
 /// Why one message could not be dealt with now; it is tried again.
 #[derive(Debug, thiserror::Error)]
@@ -22,18 +23,11 @@ pub enum Trouble {
 }
 
 impl Trouble {
-    /// Of an SDK error. An answer that the SDK could not read is given by its status alone: what is in it could be
-    /// anything.
+    /// Of an SDK error.
     pub(crate) fn call<E>(doing: &'static str, error: &SdkError<E>) -> Self
     where
         E: std::error::Error + ProvideErrorMetadata + 'static,
     {
-        let why = match (error.code(), error.message(), error.raw_response()) {
-            (Some(code), Some(message), _) => format!("{code}: {message}"),
-            (Some(code), None, _) => code.to_owned(),
-            (None, _, Some(answer)) => format!("HTTP status {}, without an error code", answer.status().as_u16()),
-            (None, _, None) => DisplayErrorContext(error).to_string(),
-        };
-        Self::Call { doing, why }
+        Self::Call { doing, why: words(error) }
     }
 }

@@ -17,12 +17,13 @@ mod topic;
 
 use std::time::{Duration, SystemTime};
 
-use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent, SqsMessage};
+use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use lambda_runtime::tracing::{error, info, warn};
 use time::OffsetDateTime;
 use tokio::time::timeout;
 use watchkeeper_alerts::{Alert, body, subject};
 use watchkeeper_events::{QueueMessage, ServiceArn};
+use watchkeeper_queue::{come_again, sent_at};
 
 pub use alarms::{ALERT_TAG, Alarms};
 pub use clients::Clients;
@@ -67,7 +68,7 @@ impl<A: Ledger + Topic + DeadLetters + Services + Alarms> Function<A> {
 
     /// Deals with a batch in one invocation; answers with the messages that must come again.
     pub async fn batch(&self, batch: SqsEvent, invocation: &Invocation) -> SqsBatchResponse {
-        let mut response = SqsBatchResponse::default();
+        let mut failed = Vec::new();
         for message in &batch.records {
             let message_id = message.message_id.as_deref().unwrap_or_default();
             let left = invocation.deadline.duration_since(SystemTime::now()).unwrap_or_default();
@@ -80,16 +81,14 @@ impl<A: Ledger + Topic + DeadLetters + Services + Alarms> Function<A> {
             };
             if let Err(trouble) = done {
                 warn!(message_id, %trouble, "this message must come again");
-                let mut failure = BatchItemFailure::default();
-                message_id.clone_into(&mut failure.item_identifier);
-                response.batch_item_failures.push(failure);
+                failed.push(message_id.to_owned());
             }
         }
-        if !response.batch_item_failures.is_empty() {
+        if !failed.is_empty() {
             // Lambda counts an answer with failures as a success: without this no metric would show them.
-            self.measure(Metric::FailedMessages, response.batch_item_failures.len() as u64);
+            self.measure(Metric::FailedMessages, failed.len() as u64);
         }
-        response
+        come_again(failed)
     }
 
     async fn message(&self, message: &SqsMessage, message_id: &str, invocation: &Invocation) -> Result<(), Trouble> {
@@ -180,10 +179,4 @@ impl<A: Ledger + Topic + DeadLetters + Services + Alarms> Function<A> {
         // On its own line, as CloudWatch wants it; the tracing layer would wrap it.
         println!("{}", metric.line(&self.settings.stack, count, OffsetDateTime::now_utc()));
     }
-}
-
-/// When SQS took the message (SQS Developer Guide, `SentTimestamp`, milliseconds since 1970).
-fn sent_at(message: &SqsMessage) -> Option<OffsetDateTime> {
-    let milliseconds: i128 = message.attributes.get("SentTimestamp")?.parse().ok()?;
-    OffsetDateTime::from_unix_timestamp_nanos(milliseconds.checked_mul(1_000_000)?).ok()
 }

@@ -61,6 +61,7 @@ pub fn plan(message: &QueueMessage, choice: &AlarmChoice, observed: Observed) ->
         QueueMessage::Event(Event::ServiceAction(action)) => for_service_action(action),
         QueueMessage::Event(Event::Alarm(change)) => for_alarm(change, choice, observed),
         QueueMessage::Observation(observation) => alert(watchkeeper_alerts::observation(observation)),
+        QueueMessage::Recheck(_) => Plan::Nothing("a recheck, which is for another function"),
         QueueMessage::Sweep => match observed.sent_at {
             Some(sent_at) if observed.now - sent_at > SWEEP_LIFE => Plan::Nothing("a sweep that came too late"),
             _ => Plan::CheckSubscriptions,

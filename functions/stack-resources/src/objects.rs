@@ -4,9 +4,10 @@ use aws_sdk_s3::operation::head_object::HeadObjectOutput;
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{MetadataDirective, ServerSideEncryption, TaggingDirective};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use watchkeeper_aws_errors::status;
 use watchkeeper_custom_resources::{Failure, Owner};
 
-use crate::error::{failure, status};
+use crate::error::failure;
 use crate::place::Place;
 use crate::plan::{Content, Encryption, Found, Wanted};
 

@@ -1,6 +1,6 @@
 //! What the stack tells the function, through environment variables.
 
-use watchkeeper_custom_resources::{ALLOWED_PREFIXES, AllowedUrls};
+use watchkeeper_custom_resources::{ALLOWED_PREFIXES, AllowedUrls, Mode, UnknownMode};
 
 /// The function's settings.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -9,18 +9,27 @@ pub struct Settings {
     pub table: String,
     /// Where answers may go: CloudFormation's buckets, and in the local AWS what [`ALLOWED_PREFIXES`] names.
     pub urls: AllowedUrls,
+    /// `MODE`: whether the whole stack acts or only observes.
+    pub mode: Mode,
 }
 
-/// A setting that is missing.
+/// A setting that is missing or wrong.
 #[derive(Debug, thiserror::Error)]
-#[error("the environment variable {0} is missing or empty; infra/watchkeeper.yaml sets it on the function")]
-pub struct MissingSetting(&'static str);
+pub enum BadSetting {
+    /// It is missing.
+    #[error("the environment variable {0} is missing or empty; infra/watchkeeper.yaml sets it on the function")]
+    Missing(&'static str),
+    /// It is no mode.
+    #[error(transparent)]
+    Mode(#[from] UnknownMode),
+}
 
 impl Settings {
     /// Reads them with `get`, which looks up one variable.
-    pub fn from_env(get: impl Fn(&str) -> Option<String>) -> Result<Self, MissingSetting> {
-        let table = get("TABLE_NAME").filter(|value| !value.is_empty()).ok_or(MissingSetting("TABLE_NAME"))?;
-        Ok(Self { table, urls: AllowedUrls::and(&get(ALLOWED_PREFIXES).unwrap_or_default()) })
+    pub fn from_env(get: impl Fn(&str) -> Option<String>) -> Result<Self, BadSetting> {
+        let table = get("TABLE_NAME").filter(|value| !value.is_empty()).ok_or(BadSetting::Missing("TABLE_NAME"))?;
+        let urls = AllowedUrls::and(&get(ALLOWED_PREFIXES).unwrap_or_default());
+        Ok(Self { table, urls, mode: Mode::from_env(get)? })
     }
 }
 
@@ -33,6 +42,17 @@ mod tests {
         let error = Settings::from_env(|_| Some(String::new())).unwrap_err().to_string();
         assert!(error.contains("TABLE_NAME"), "{error}");
         let settings = Settings::from_env(|name| (name == "TABLE_NAME").then(|| "t".to_owned())).unwrap();
-        assert_eq!(settings.urls, AllowedUrls::default());
+        assert_eq!((settings.urls, settings.mode), (AllowedUrls::default(), Mode::Act));
+    }
+
+    #[test]
+    fn a_mode_that_is_none_stops_the_function_at_its_start() {
+        let with = |mode: &str| {
+            let get = |name: &str| Some(if name == "MODE" { mode } else { "t" }.to_owned());
+            Settings::from_env(get).map(|settings| settings.mode).map_err(|error| error.to_string())
+        };
+        assert_eq!(with("observe"), Ok(Mode::Observe));
+        let error = with("pause").unwrap_err();
+        assert!(error.contains("MODE is \"pause\", but must be observe or act"), "{error}");
     }
 }

@@ -1,7 +1,8 @@
 //! How far a name is from another, to suggest the one that was meant.
 
 /// The name nearest to `written`, if it is near: at most a third of its letters (rounded up) differ.
-pub(crate) fn nearest<'a>(written: &str, known: &[&'a str]) -> Option<&'a str> {
+#[must_use]
+pub fn nearest<'a>(written: &str, known: &[&'a str]) -> Option<&'a str> {
     let near = known.iter().map(|name| (distance(written, name), *name));
     near.filter(|(distance, name)| *distance <= name.len().div_ceil(3)).min().map(|(_, name)| name)
 }

@@ -5,6 +5,7 @@ use std::fmt;
 use std::time::Duration;
 
 use serde_json::Value;
+use time::OffsetDateTime;
 
 use crate::fault::{Fault, Faults};
 use crate::name::{Owner, PhysicalId};
@@ -13,6 +14,9 @@ use crate::response_url::{AllowedUrls, ResponseUrl};
 
 /// How long CloudFormation waits for an answer if the template does not say (`ServiceTimeout`).
 const SERVICE_TIMEOUT: Duration = Duration::from_hours(1);
+
+/// A URL says when it was signed in whole seconds.
+const SIGNED_WITHIN: Duration = Duration::from_secs(1);
 
 /// What is to be done with a resource.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,6 +42,17 @@ pub struct Reply {
     pub physical_id: Option<PhysicalId>,
     /// After which time CloudFormation gives up.
     pub service_timeout: Duration,
+}
+
+impl Reply {
+    /// How much longer CloudFormation waits for the answer to a request that was first worked on then. Lambda may have
+    /// delivered it late: where the URL says when it was signed, that counts.
+    #[must_use]
+    pub fn time_left(&self, first: OffsetDateTime, now: OffsetDateTime) -> Duration {
+        let sent = self.url.signed_at().map_or(first, |signed| first.min(signed + SIGNED_WITHIN));
+        // Clocks differ: what was signed in the future was signed now.
+        self.service_timeout.saturating_sub((now - sent).try_into().unwrap_or_default())
+    }
 }
 
 /// A request that was understood, but for its properties.
@@ -105,7 +120,7 @@ impl Envelope {
         let owner = Owner { stack_id: stack_id.to_owned(), logical_id: logical_id.to_owned() };
         let physical_id = event["PhysicalResourceId"].as_str().filter(|id| !id.is_empty()).map(PhysicalId::new);
         let timeout = &event["ResourceProperties"]["ServiceTimeout"];
-        let seconds = timeout.as_u64().or_else(|| timeout.as_str()?.parse().ok());
+        let seconds = timeout.as_u64().or_else(|| timeout.as_str()?.parse().ok()).filter(|seconds| *seconds > 0);
         let reply = Reply {
             url,
             request_id: request_id.to_owned(),
@@ -232,6 +247,26 @@ mod tests {
             "RequestType must be text, but is a number; ResourceType is empty; ResourceProperties must be an object, not \
              text"
         );
+    }
+
+    #[test]
+    fn time_counts_from_the_first_try_or_from_the_signature() {
+        use time::macros::datetime;
+        let reply = |query: &str| {
+            let mut event = whole();
+            event["ResponseURL"] = json!(format!("{}{query}", event["ResponseURL"].as_str().unwrap()));
+            read(&event).unwrap().reply
+        };
+        let (first, now) = (datetime!(2026-01-01 12:00:30 UTC), datetime!(2026-01-01 12:00:40 UTC));
+        for (query, left) in [
+            ("", 50),
+            ("&X-Amz-Date=20260101T120020Z", 41),
+            ("&X-Amz-Date=20260101T110000Z", 0),
+            ("&X-Amz-Date=20260101T130000Z", 50),
+        ] {
+            assert_eq!(reply(query).time_left(first, now), Duration::from_secs(left), "{query}");
+        }
+        assert_eq!(reply("").time_left(now, first), Duration::from_mins(1), "clocks that differ");
     }
 
     #[test]

@@ -1,15 +1,31 @@
 //! What can go wrong.
 
+use crate::ledger::LedgerError;
+
 /// Why a resource cannot be made, changed or deleted; it becomes the answer's reason, so it holds nothing secret.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct Failure(String);
+#[error("{reason}")]
+pub struct Failure {
+    reason: String,
+    may_pass: bool,
+}
 
 impl Failure {
-    /// With this reason.
+    /// For good, with this reason.
     #[must_use]
     pub fn new(reason: impl Into<String>) -> Self {
-        Self(reason.into())
+        Self { reason: reason.into(), may_pass: false }
+    }
+
+    /// Not yet: a later try may succeed. The sweep brings it, as long as CloudFormation waits.
+    #[must_use]
+    pub fn later(reason: impl Into<String>) -> Self {
+        Self { reason: reason.into(), may_pass: true }
+    }
+
+    /// Whether a later try may succeed.
+    pub fn may_pass(&self) -> bool {
+        self.may_pass
     }
 }
 
@@ -25,4 +41,7 @@ pub enum Undone {
     /// CloudFormation's bucket was not reached, or refused it.
     #[error("the answer is not delivered yet: {0}")]
     NotDelivered(String),
+    /// It is not known which requests wait.
+    #[error("no waiting request was tried again: {0}")]
+    NotSwept(#[from] LedgerError),
 }

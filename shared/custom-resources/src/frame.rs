@@ -8,21 +8,18 @@ use time::OffsetDateTime;
 use tokio::time::{Instant, timeout};
 
 use crate::answer::Answer;
-use crate::caught::caught;
+use crate::attempt::Attempt;
 use crate::courier::{Courier, deliver};
 use crate::envelope::{Envelope, Reply, Request, RequestType};
 use crate::error::Undone;
 use crate::ledger::{Begun, Hold, Ledger, LedgerError, Stored};
+use crate::mode::Mode;
 use crate::name::PhysicalId;
 use crate::resource::ResourceType;
 use crate::response_url::AllowedUrls;
 use crate::unanswered;
-use crate::work::{AnyType, Job, digest};
+use crate::work::{AnyType, digest};
 
-/// What is kept of the time for undoing and answering.
-const RESERVE: Duration = Duration::from_secs(10);
-/// What is kept of it for the answer alone.
-const TO_ANSWER: Duration = Duration::from_secs(6);
 /// What the ledger may take: an answer is worth more than a note of it.
 const FOR_THE_LEDGER: Duration = Duration::from_secs(2);
 
@@ -35,11 +32,30 @@ pub struct Invocation {
     pub deadline: SystemTime,
 }
 
+impl Invocation {
+    /// The end of the time: Lambda's, or CloudFormation's with so much left.
+    pub(crate) fn end(&self, left: Duration) -> Instant {
+        Instant::now() + left.min(self.time_left())
+    }
+
+    pub(crate) fn time_left(&self) -> Duration {
+        self.deadline.duration_since(SystemTime::now()).unwrap_or_default()
+    }
+
+    /// A hold on a request for one try.
+    pub(crate) fn hold(&self) -> Hold {
+        let now = OffsetDateTime::now_utc();
+        let holder = format!("{} {}", self.request_id, now.unix_timestamp_nanos());
+        Hold { holder, from: now, until: self.deadline.into() }
+    }
+}
+
 /// The frame, with the types that it serves.
 pub struct Frame<L, C> {
     pub(crate) ledger: L,
     courier: C,
     pub(crate) urls: AllowedUrls,
+    pub(crate) mode: Mode,
     types: Vec<Box<dyn AnyType<L>>>,
 }
 
@@ -52,7 +68,15 @@ impl<L, C> std::fmt::Debug for Frame<L, C> {
 impl<L: Ledger, C: Courier> Frame<L, C> {
     /// A frame that serves nothing yet.
     pub fn new(ledger: L, courier: C, urls: AllowedUrls) -> Self {
-        Self { ledger, courier, urls, types: Vec::new() }
+        Self { ledger, courier, urls, mode: Mode::Act, types: Vec::new() }
+    }
+
+    /// The same for a whole stack of Watchkeeper in this mode. One that only observes treats each declaration so, whatever
+    /// that says itself; deletions succeed and change nothing.
+    #[must_use]
+    pub fn in_mode(mut self, mode: Mode) -> Self {
+        self.mode = mode;
+        self
     }
 
     /// The same, serving one type more.
@@ -62,8 +86,8 @@ impl<L: Ledger, C: Courier> Frame<L, C> {
         self
     }
 
-    /// Deals with what Lambda was invoked with: a request of CloudFormation, or a batch of requests that an earlier
-    /// invocation died of.
+    /// Deals with what Lambda was invoked with: a request of CloudFormation, a batch of requests that an earlier
+    /// invocation died of, or the scheduler's sweep.
     pub async fn handle(&self, event: &Value, invocation: &Invocation) -> Result<Value, Undone> {
         match event["Records"].as_array() {
             Some(records) => {
@@ -71,7 +95,8 @@ impl<L: Ledger, C: Courier> Frame<L, C> {
                 let failures: Vec<_> = again.iter().map(|id| json!({"itemIdentifier": id})).collect();
                 Ok(json!({"batchItemFailures": failures}))
             }
-            // In a box, as the other one: the compiler gives up on a future as deep as both and the SDK's.
+            // In boxes: the compiler gives up on a future as deep as these and the SDK's.
+            None if event["watchkeeper"] == "sweep" => Box::pin(self.sweep(invocation)).await.map(|()| Value::Null),
             None => Box::pin(self.request(event, invocation)).await.map(|()| Value::Null),
         }
     }
@@ -85,33 +110,34 @@ impl<L: Ledger, C: Courier> Frame<L, C> {
             }
         };
         let reply = &envelope.reply;
-        let mut deadline = deadline(invocation, reply);
-        let first = match self.begin(reply, invocation).await {
-            Begun::Ours { first } => {
-                // CloudFormation counts its time from the first try.
-                let waited = (OffsetDateTime::now_utc() - first).unsigned_abs();
-                deadline = deadline.min(Instant::now() + reply.service_timeout.saturating_sub(waited));
-                first
+        let now = OffsetDateTime::now_utc();
+        let left = reply.time_left(now, now);
+        if left.is_zero() {
+            given_up(reply);
+            return Ok(());
+        }
+        let hold = invocation.hold();
+        match self.begin(reply, &hold, now).await {
+            Begun::Ours { first, cut_off } => {
+                // What was cut off may have been about to wait.
+                let (envelope, hold) = (&envelope, &hold);
+                let attempt =
+                    Attempt { event, envelope, hold, first, tried: now, made: None, whole: true, waits: cut_off };
+                self.attempt(attempt, invocation).await
             }
-            Begun::InFlight => return Err(Undone::InFlight),
+            Begun::InFlight => Err(Undone::InFlight),
             Begun::Done(stored) => {
                 info!(request_id = reply.request_id, "done before: the same answer again");
-                return self.deliver(reply, &stored, deadline).await;
+                self.deliver(reply, &stored, invocation.end(left)).await
             }
-        };
-        let (answer, no_echo) = match &envelope.request {
-            Ok(request) => self.answer(request, reply, first, deadline).await,
-            Err(faults) => (failed(reply, None, faults.to_string()), false),
-        };
-        self.finish(reply, &answer, no_echo, deadline).await
+        }
     }
 
-    pub(crate) async fn begin(&self, reply: &Reply, invocation: &Invocation) -> Begun {
-        let now = OffsetDateTime::now_utc();
-        let holder = format!("{} {}", invocation.request_id, now.unix_timestamp_nanos());
-        let hold = Hold { holder, from: now, until: invocation.deadline.into() };
+    /// Takes a request; if the ledger does not know, it was first worked on at `otherwise`.
+    pub(crate) async fn begin(&self, reply: &Reply, hold: &Hold, otherwise: OffsetDateTime) -> Begun {
         // Without the ledger the work may be done twice, which types allow for; without an answer a stack hangs.
-        noted(self.ledger.begin(&reply.request_id, &hold)).await.unwrap_or(Begun::Ours { first: now })
+        let without = Begun::Ours { first: otherwise, cut_off: false };
+        noted(self.ledger.begin(&reply.request_id, hold)).await.unwrap_or(without)
     }
 
     /// Notes an answer and delivers it.
@@ -156,65 +182,13 @@ impl<L: Ledger, C: Courier> Frame<L, C> {
         }
     }
 
-    fn named(&self, resource_type: &str) -> Option<&dyn AnyType<L>> {
+    /// The types that are served.
+    pub(crate) fn names(&self) -> Vec<&'static str> {
+        self.types.iter().map(|known| known.name()).collect()
+    }
+
+    pub(crate) fn named(&self, resource_type: &str) -> Option<&dyn AnyType<L>> {
         self.types.iter().find(|known| known.name() == resource_type).map(AsRef::as_ref)
-    }
-
-    /// Does the work, and makes an answer of whatever comes of it; says whether it must not be kept.
-    async fn answer(
-        &self,
-        request: &Request,
-        reply: &Reply,
-        first: OffsetDateTime,
-        deadline: Instant,
-    ) -> (Answer, bool) {
-        let Some(resource) = self.named(&request.resource_type) else {
-            // A thing of an unknown type was never made here, so its deletion has nothing to do.
-            if request.kind == RequestType::Delete {
-                let physical_id =
-                    reply.physical_id.clone().unwrap_or_else(|| PhysicalId::new(&*reply.owner.logical_id));
-                return (Answer::Success { physical_id, data: crate::Data::new(), no_echo: false }, false);
-            }
-            let known: Vec<_> = self.types.iter().map(|known| known.name()).collect();
-            let reason =
-                format!("there is no resource type {}; there are: {}", request.resource_type, known.join(", "));
-            return (failed(reply, None, reason), false);
-        };
-        let job = Job { request, ledger: &self.ledger, first, making: std::sync::Mutex::default() };
-        let left = deadline.saturating_duration_since(Instant::now());
-        let reserve = RESERVE.min(left / 2);
-        let work = timeout(left.saturating_sub(reserve), caught(resource.work(&job))).await;
-        let reason = match work {
-            Ok(Ok(Ok(answer))) => match answer.body(reply) {
-                Ok(_) => return (answer, resource.no_echo()),
-                Err(too_large) => too_large,
-            },
-            Ok(Ok(Err(failure))) => failure.to_string(),
-            Ok(Err(_)) => "the function panicked; its log says where".to_owned(),
-            Err(_) => "the time that the function has was not enough".to_owned(),
-        };
-        let reason = self.undo(resource, &job, reason, deadline).await;
-        if request.kind == RequestType::Update {
-            noted(self.ledger.update_failed(&request.owner, &digest(&request.properties))).await;
-        }
-        (failed(reply, resource.physical_id(request), reason), resource.no_echo())
-    }
-
-    /// Takes away what a request that failed began to make; adds to the reason if that fails, too.
-    async fn undo(&self, resource: &dyn AnyType<L>, job: &Job<'_, L>, reason: String, deadline: Instant) -> String {
-        // Only what this try itself made. What lies under the other name of an update may be what the stack goes back to.
-        let Some(id) = job.made() else { return reason };
-        let left = deadline.saturating_duration_since(Instant::now());
-        let to_answer = TO_ANSWER.min(left / 2);
-        let undone = timeout(left.saturating_sub(to_answer), caught(resource.delete(job.request, &id))).await;
-        let why = match undone {
-            Ok(Ok(Ok(()))) => return reason,
-            Ok(Ok(Err(failure))) => failure.to_string(),
-            Ok(Err(_)) => "a panic".to_owned(),
-            Err(_) => "no time left".to_owned(),
-        };
-        warn!(owner = %job.request.owner, %id, why, "what was made is not taken away");
-        format!("{reason} (and what was made of {id} is not taken away: {why})")
     }
 
     /// The failure to answer a request with that this function did not live to answer.
@@ -228,10 +202,9 @@ impl<L: Ledger, C: Courier> Frame<L, C> {
     }
 }
 
-/// The end of the time: Lambda's or CloudFormation's.
-pub(crate) fn deadline(invocation: &Invocation, reply: &Reply) -> Instant {
-    let left = invocation.deadline.duration_since(SystemTime::now()).unwrap_or_default();
-    Instant::now() + left.min(reply.service_timeout)
+/// Says of a request that nobody waits for it any more. A creation that was given up gets a deletion of its own.
+pub(crate) fn given_up(reply: &Reply) {
+    warn!(owner = %reply.owner, request_id = reply.request_id, "CloudFormation has given up on this request: nothing is done");
 }
 
 /// A failure. A creation is told with the real name, if there is one, so that CloudFormation's deletion finds what is
@@ -243,7 +216,7 @@ pub(crate) fn failed(reply: &Reply, real: Option<PhysicalId>, reason: String) ->
 }
 
 /// The ledger's answer, unless it fails or takes too long.
-async fn noted<T>(note: impl Future<Output = Result<T, LedgerError>>) -> Option<T> {
+pub(crate) async fn noted<T>(note: impl Future<Output = Result<T, LedgerError>>) -> Option<T> {
     match timeout(FOR_THE_LEDGER, note).await {
         Ok(Ok(answer)) => Some(answer),
         Ok(Err(error)) => {

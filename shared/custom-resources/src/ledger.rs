@@ -1,5 +1,8 @@
 //! What is remembered of requests, so that each is done once.
 
+use std::fmt;
+
+use serde_json::Value;
 use time::OffsetDateTime;
 
 use crate::name::{Owner, PhysicalId};
@@ -22,6 +25,8 @@ pub enum Begun {
     Ours {
         /// When work on it first began, which may be an earlier try that was cut off.
         first: OffsetDateTime,
+        /// Whether the try before this one was cut off: it neither answered nor let the request go.
+        cut_off: bool,
     },
     /// Another invocation works on it just now.
     InFlight,
@@ -38,6 +43,27 @@ pub struct Stored {
     pub delivered: bool,
 }
 
+/// A request that waits for the sweep's next try. The event has the `ResponseURL` and may have more that is secret.
+#[derive(Clone, PartialEq)]
+pub struct Waiting {
+    /// CloudFormation's id of the request.
+    pub request_id: String,
+    /// The whole of it, since it must be done again.
+    pub event: Value,
+    /// When work on it first began.
+    pub first: OffsetDateTime,
+    /// When it last had its turn: whoever waits longest for the next one comes first.
+    pub tried: OffsetDateTime,
+    /// What was begun to be made for it: to be undone if the request fails at last.
+    pub made: Option<PhysicalId>,
+}
+
+impl fmt::Debug for Waiting {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Waiting").field("request_id", &self.request_id).finish_non_exhaustive()
+    }
+}
+
 /// The ledger could not be read or written.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{doing}: {why}")]
@@ -48,7 +74,7 @@ pub struct LedgerError {
     pub why: String,
 }
 
-/// The ledger. None of it is needed for an answer: without it a request is done, if need be, twice.
+/// The ledger. None of it is needed for an answer: without it a request is done, if need be, twice, and none waits.
 pub trait Ledger: Send + Sync {
     /// Takes a request to work on.
     fn begin(&self, request_id: &str, hold: &Hold) -> impl Future<Output = Result<Begun, LedgerError>> + Send;
@@ -58,6 +84,18 @@ pub trait Ledger: Send + Sync {
 
     /// Notes that it was delivered.
     fn delivered(&self, request_id: &str) -> impl Future<Output = Result<(), LedgerError>> + Send;
+
+    /// Lets a request go, if this holder still has it: the next try need not wait until the hold's time is over.
+    fn let_go(&self, request_id: &str, holder: &str) -> impl Future<Output = Result<(), LedgerError>> + Send;
+
+    /// Notes, or notes again, that a request waits for the sweep; until then CloudFormation waits, too.
+    fn wait(&self, waiting: &Waiting, until: OffsetDateTime) -> impl Future<Output = Result<(), LedgerError>> + Send;
+
+    /// All that wait, in any order.
+    fn waiting(&self) -> impl Future<Output = Result<Vec<Waiting>, LedgerError>> + Send;
+
+    /// Forgets that a request waited.
+    fn waits_no_more(&self, request_id: &str) -> impl Future<Output = Result<(), LedgerError>> + Send;
 
     /// Notes that a thing is about to be deleted.
     fn deleting(
@@ -74,6 +112,10 @@ pub trait Ledger: Send + Sync {
         id: &PhysicalId,
         since: OffsetDateTime,
     ) -> impl Future<Output = Result<bool, LedgerError>> + Send;
+
+    /// Notes that a request about this resource, first worked on then, was begun; says whether none that is newer was.
+    fn is_newest(&self, owner: &Owner, first: OffsetDateTime)
+    -> impl Future<Output = Result<bool, LedgerError>> + Send;
 
     /// Notes that an update to these properties (by their digest) failed.
     fn update_failed(&self, owner: &Owner, digest: &str) -> impl Future<Output = Result<(), LedgerError>> + Send;

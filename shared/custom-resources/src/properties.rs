@@ -136,6 +136,22 @@ impl<'a> Properties<'a> {
         found
     }
 
+    /// A whole number that must be there; `wanted` says what it should be.
+    pub fn number(&mut self, name: &'static str, wanted: &str, range: std::ops::RangeInclusive<u64>) -> Option<u64> {
+        if !self.has(name) {
+            self.known.push(name);
+            self.missing(name, wanted);
+            return None;
+        }
+        self.optional_number(name, range)
+    }
+
+    /// All members, as they came.
+    #[must_use]
+    pub fn value(&self) -> Value {
+        self.members.cloned().map_or(Value::Null, Value::Object)
+    }
+
     /// What is inside an object that must be there.
     pub fn object<T>(
         &mut self,
@@ -151,6 +167,15 @@ impl<'a> Properties<'a> {
         let found = read(&mut inner);
         inner.finish();
         found
+    }
+
+    /// What is inside an object, if there is one.
+    pub fn optional_object<T>(&mut self, name: &'static str, read: impl FnOnce(&mut Self) -> Option<T>) -> Option<T> {
+        if self.has(name) {
+            return self.object(name, "an object", read);
+        }
+        self.known.push(name);
+        None
     }
 
     fn finish(&self) {
@@ -202,7 +227,8 @@ mod tests {
             let mode = properties.one_of("Mode", &[("observe", 1), ("act", 2)], 2);
             let text =
                 properties.object("Content", "an object with Text", |content| content.text("Text", "what is in it"));
-            let _ = mode;
+            let rest = properties.optional_object("More", |more| more.text("Text", "more of it").map(str::to_owned));
+            let _ = (mode, rest);
             Some((name?.to_owned(), on, count, text?.to_owned()))
         })
     }
@@ -217,13 +243,14 @@ mod tests {
 
     #[test]
     fn all_faults_are_told_together_each_with_its_path() {
-        let value = json!({"Naem": "n", "On": "yes", "Count": "11", "Mode": "maybe", "Content": {"Text": 5, "Region": 1}, "Region": 1});
+        let value = json!({"Naem": "n", "On": "yes", "Count": "11", "Mode": "maybe", "Content": {"Text": 5, "Region": 1}, "More": {"Txet": "t"}, "Region": 1});
         assert_eq!(
             read(&value).unwrap_err().to_string(),
             "#/Name is missing; it must be a name; #/On must be true or false; #/Count must be a whole number from 1 to \
              10; #/Mode must be one of: observe, act; #/Content/Text must be text, not a number; #/Content/Region is not \
-             known; known are Text; #/Naem is not known; did you mean Name?; #/Region is not known; known are Name, On, \
-             Count, Mode, Content"
+             known; known are Text; #/More/Text is missing; it must be more of it; #/More/Txet is not known; did you mean \
+             Text?; #/Naem is not known; did you mean Name?; #/Region is not known; known are Name, On, \
+             Count, Mode, Content, More"
         );
         assert_eq!(read(&json!([])).unwrap_err().to_string(), "# must be an object of properties, not a list");
     }
@@ -241,6 +268,7 @@ mod tests {
             Just("Count"),
             Just("Mode"),
             Just("Content"),
+            Just("More"),
             Just("Text"),
             Just("x")
         ];

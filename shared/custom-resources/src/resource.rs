@@ -21,7 +21,8 @@ pub enum Decision {
 /// A type of custom resource.
 ///
 /// Whatever it does is done again when Lambda repeats an invocation that was cut off, so each function leads to the same
-/// end however often and from wherever it begins.
+/// end however often and from wherever it begins. What fails with [`Failure::later`] is not undone but done again by the
+/// sweep, until it succeeds, fails for good, or CloudFormation's time is nearly over.
 pub trait ResourceType: Send + Sync + 'static {
     /// Its name in templates, `Custom::…`
     const NAME: &'static str;
@@ -74,4 +75,10 @@ pub trait ResourceType: Send + Sync + 'static {
 
     /// Deletes it if it is there and this owner's; all else is no failure.
     fn delete(&self, owner: &Owner, id: &PhysicalId) -> impl Future<Output = Result<(), Failure>> + Send;
+
+    /// Lets go of a thing without changing it: its declaration only observes from now on, or is deleted while it observes.
+    /// For types that go on by themselves between requests; for others there is nothing to let go of.
+    fn release(&self, _: &Owner, _: &PhysicalId) -> impl Future<Output = Result<(), Failure>> + Send {
+        std::future::ready(Ok(()))
+    }
 }

@@ -2,6 +2,9 @@
 
 use std::fmt;
 
+use time::macros::format_description;
+use time::{OffsetDateTime, PrimitiveDateTime};
+
 /// The environment variable that allows more URLs than S3's: prefixes, separated by commas. Only the local AWS sets it;
 /// infra/watchkeeper.yaml never does.
 pub const ALLOWED_PREFIXES: &str = "RESPONSE_URL_PREFIXES";
@@ -19,6 +22,16 @@ impl ResponseUrl {
     #[must_use]
     pub fn expose(&self) -> &str {
         &self.0
+    }
+
+    /// When it was signed, where it says so: just before CloudFormation sent it (S3 API Reference, "Authenticating Requests:
+    /// Using Query Parameters": `X-Amz-Date=20130524T000000Z`).
+    #[must_use]
+    pub fn signed_at(&self) -> Option<OffsetDateTime> {
+        let (_, query) = self.0.split_once('?')?;
+        let date = query.split('&').find_map(|pair| pair.strip_prefix("X-Amz-Date="))?;
+        let format = format_description!("[year][month][day]T[hour][minute][second]Z");
+        PrimitiveDateTime::parse(date, format).ok().map(PrimitiveDateTime::assume_utc)
     }
 }
 
@@ -150,6 +163,24 @@ mod tests {
         assert!(urls.check("http://127.0.0.1:4567/_ministack/cfn-response/token").is_err());
         assert!(urls.check("http://127.0.0.1:4566@example.com/").is_err());
         assert!(AllowedUrls::and("").check("http://127.0.0.1/").is_err(), "an empty prefix allows nothing");
+    }
+
+    #[test]
+    fn a_url_may_say_when_it_was_signed() {
+        let signed_at =
+            |query: &str| AllowedUrls::and("http://x/").check(&format!("http://x/{query}")).unwrap().signed_at();
+        let known = time::macros::datetime!(2026-01-01 12:00:05 UTC);
+        assert_eq!(signed_at("?X-Amz-Algorithm=a&X-Amz-Date=20260101T120005Z&X-Amz-Expires=7200"), Some(known));
+        for query in [
+            "",
+            "?",
+            "?X-Amz-Date=",
+            "?X-Amz-Date=20261301T120000Z",
+            "?Expires=1795170070",
+            "?A=X-Amz-Date=20260101T120005Z",
+        ] {
+            assert_eq!(signed_at(query), None, "{query}");
+        }
     }
 
     proptest! {

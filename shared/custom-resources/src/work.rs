@@ -13,18 +13,10 @@ use crate::envelope::{Request, RequestType};
 use crate::error::Failure;
 use crate::fault::Faults;
 use crate::ledger::{Ledger, LedgerError};
+use crate::mode::{MODES, Mode};
 use crate::name::PhysicalId;
 use crate::properties::Properties;
 use crate::resource::{Decision, ResourceType};
-
-/// Whether things are changed, or only looked at.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Mode {
-    Observe,
-    Act,
-}
-
-const MODES: [(&str, Mode); 2] = [("observe", Mode::Observe), ("act", Mode::Act)];
 
 /// A request that is being worked on.
 #[derive(Debug)]
@@ -33,13 +25,15 @@ pub(crate) struct Job<'a, L> {
     pub(crate) ledger: &'a L,
     /// When work on it first began, in this invocation or an earlier one.
     pub(crate) first: OffsetDateTime,
-    /// What was begun to be made: to be undone if the request fails.
+    /// The whole stack's mode.
+    pub(crate) mode: Mode,
+    /// What was begun to be made, now or before the request waited: to be undone if it fails.
     pub(crate) making: Mutex<Option<PhysicalId>>,
 }
 
 impl<L> Job<'_, L> {
-    fn making(&self, id: &PhysicalId) {
-        *self.making.lock().unwrap_or_else(PoisonError::into_inner) = Some(id.clone());
+    fn making(&self, id: Option<&PhysicalId>) {
+        *self.making.lock().unwrap_or_else(PoisonError::into_inner) = id.cloned();
     }
 
     /// What was begun to be made.
@@ -101,7 +95,7 @@ fn success<T: ResourceType>(physical_id: PhysicalId, data: Data) -> Answer {
 
 /// A creation or an update.
 async fn put<T: ResourceType, L: Ledger>(resource: &T, job: &Job<'_, L>) -> Result<Answer, Failure> {
-    let Job { request, ledger, first, .. } = job;
+    let Job { request, ledger, first, mode: stack_mode, .. } = job;
     let owner = &request.owner;
     let (mode, wanted) = match read::<T>(&request.properties) {
         Ok(read) => read,
@@ -116,12 +110,20 @@ async fn put<T: ResourceType, L: Ledger>(resource: &T, job: &Job<'_, L>) -> Resu
             };
         }
     };
+    let mode = if *stack_mode == Mode::Observe { Mode::Observe } else { mode };
     let id = T::physical_id(owner, &wanted);
     let is_new = request.kind == RequestType::Create;
     let deleted = async || is_new && known(ledger.deleted_since(owner, &id, *first).await);
     let gone = || Failure::new("it was deleted while it was being created");
     if deleted().await {
+        // What an earlier try made, the deletion found, since that try saw none at its end. What is there now is newer.
+        job.making(None);
         return Err(gone());
+    }
+    // CloudFormation may cancel an update that waits, and send the properties of before.
+    let overtaken = async || known(ledger.is_newest(owner, *first).await.map(|newest| !newest));
+    if request.kind == RequestType::Update && overtaken().await {
+        return Err(Failure::new("a later request has taken its place"));
     }
     let observed = resource.observe(owner, &wanted).await?;
     let mut decision = T::decide(owner, &wanted, &observed);
@@ -133,20 +135,24 @@ async fn put<T: ResourceType, L: Ledger>(resource: &T, job: &Job<'_, L>) -> Resu
         decision = Decision::Keep;
     }
     info!(%owner, r#type = T::NAME, %id, ?mode, ?decision, "decided");
-    let data = match (mode, &decision) {
-        (Mode::Observe, _) | (Mode::Act, Decision::Keep) => T::data(owner, &wanted, &observed),
+    if let (Mode::Observe, Mode::Act, Some(before)) = (mode, *stack_mode, &request.physical_id) {
+        resource.release(owner, before).await?;
+    }
+    let done = match (mode, &decision) {
+        (Mode::Observe, _) | (Mode::Act, Decision::Keep) => Ok(T::data(owner, &wanted, &observed)),
         (Mode::Act, Decision::Create) => {
-            job.making(&id);
-            resource.create(owner, &wanted, &observed).await?
+            job.making(Some(&id));
+            resource.create(owner, &wanted, &observed).await
         }
-        (Mode::Act, Decision::Replace) => resource.replace(owner, &wanted, &observed).await?,
+        (Mode::Act, Decision::Replace) => resource.replace(owner, &wanted, &observed).await,
         (Mode::Act, Decision::Refuse(why)) => return Err(Failure::new(why.clone())),
     };
     // A deletion notes itself before it looks for the thing. So either it found what was just made, or it is seen here.
     if mode == Mode::Act && deleted().await {
-        job.making(&id);
+        job.making(Some(&id));
         return Err(gone());
     }
+    let data = done?;
     if request.kind == RequestType::Update
         && let Err(error) = ledger.update_succeeded(owner).await
     {
@@ -159,12 +165,21 @@ async fn put<T: ResourceType, L: Ledger>(resource: &T, job: &Job<'_, L>) -> Resu
 
 /// A deletion never depends on properties that it can understand.
 async fn delete<T: ResourceType, L: Ledger>(resource: &T, job: &Job<'_, L>) -> Result<Answer, Failure> {
-    let Job { request, ledger, .. } = job;
+    let Job { request, ledger, first, mode, .. } = job;
     let owner = &request.owner;
+    // Whether it is, does not matter: what is to be deleted is not wanted by a newer request either.
+    if let Err(error) = ledger.is_newest(owner, *first).await {
+        warn!(%owner, %error, "an update that waits will not see this deletion");
+    }
     let named = request.physical_id.clone().unwrap_or_else(|| PhysicalId::new(&*owner.logical_id));
     let found = if T::is_name(&named) { Some(named.clone()) } else { resource_of::<T>(request) };
     match found {
-        _ if request.properties["Mode"] == "observe" => info!(%owner, "not deleted: this declaration only observes"),
+        found if *mode == Mode::Observe || request.properties["Mode"] == "observe" => {
+            info!(%owner, ?found, stack = ?mode, "not deleted: it only observes");
+            if let Some(id) = found {
+                resource.release(owner, &id).await?;
+            }
+        }
         None => info!(%owner, "nothing was ever created"),
         Some(id) => {
             if let Err(error) = ledger.deleting(owner, &id, OffsetDateTime::now_utc()).await {

@@ -10,7 +10,7 @@ use time::OffsetDateTime;
 use tokio::sync::Semaphore;
 use watchkeeper_custom_resources::{
     AllowedUrls, Begun, Courier, Data, Decision, Failure, Frame, Hold, Invocation, Ledger, LedgerError, Owner,
-    PhysicalId, Properties, Refusal, ResourceType, ResponseUrl, Undone,
+    PhysicalId, Properties, Refusal, ResourceType, ResponseUrl, Undone, Waiting,
 };
 
 /// One account: its things, its ledger, and what CloudFormation was told.
@@ -104,7 +104,7 @@ impl Ledger for InWorld {
             return Ok(Begun::InFlight);
         }
         *before = hold.clone();
-        Ok(Begun::Ours { first: *first })
+        Ok(Begun::Ours { first: *first, cut_off: false })
     }
 
     async fn done(&self, _: &str, _: &str) -> Result<(), LedgerError> {
@@ -115,6 +115,22 @@ impl Ledger for InWorld {
         Ok(())
     }
 
+    async fn let_go(&self, _: &str, _: &str) -> Result<(), LedgerError> {
+        Ok(())
+    }
+
+    async fn wait(&self, _: &Waiting, _: OffsetDateTime) -> Result<(), LedgerError> {
+        Ok(())
+    }
+
+    async fn waiting(&self) -> Result<Vec<Waiting>, LedgerError> {
+        Ok(Vec::new())
+    }
+
+    async fn waits_no_more(&self, _: &str) -> Result<(), LedgerError> {
+        Ok(())
+    }
+
     async fn deleting(&self, _: &Owner, _: &PhysicalId, at: OffsetDateTime) -> Result<(), LedgerError> {
         *self.0.deleted.lock().unwrap() = Some(at);
         Ok(())
@@ -122,6 +138,10 @@ impl Ledger for InWorld {
 
     async fn deleted_since(&self, _: &Owner, _: &PhysicalId, since: OffsetDateTime) -> Result<bool, LedgerError> {
         Ok(self.0.deleted.lock().unwrap().is_some_and(|at| at >= since))
+    }
+
+    async fn is_newest(&self, _: &Owner, _: OffsetDateTime) -> Result<bool, LedgerError> {
+        Ok(true)
     }
 
     async fn update_failed(&self, _: &Owner, _: &str) -> Result<(), LedgerError> {

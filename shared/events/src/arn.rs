@@ -167,6 +167,12 @@ impl ServiceArn {
 }
 
 impl TaskArn {
+    /// The cluster's name, where the ARN carries it.
+    #[must_use]
+    pub fn cluster_name(&self) -> Option<&str> {
+        first_of_two(self.path())
+    }
+
     /// The task's id.
     #[must_use]
     pub fn id(&self) -> &str {

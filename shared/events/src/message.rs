@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use crate::arn::{ArnError, ServiceArn};
 use crate::event::{Event, EventError};
 use crate::fields::kind;
 use crate::observation::Observation;
@@ -13,6 +14,8 @@ pub enum QueueMessage {
     Event(Event),
     /// `{"watchkeeper":"sweep"}`, sent by the scheduler each minute.
     Sweep,
+    /// `{"watchkeeper":"recheck","service":…}`: a function's message to itself-later, to look at a service again.
+    Recheck(ServiceArn),
     /// What another function observed.
     Observation(Box<Observation>),
 }
@@ -28,8 +31,11 @@ pub enum MessageError {
     #[error("the message is {0}, not an EventBridge event, a sweep or an observation")]
     NotOurs(&'static str),
     /// Says it is one of ours, but of a kind that does not exist.
-    #[error("the message's field watchkeeper is neither \"sweep\" nor \"observation\"")]
+    #[error("the message's field watchkeeper is none of \"sweep\", \"recheck\" and \"observation\"")]
     UnknownKind,
+    /// A recheck of nothing that exists.
+    #[error("the message's field service {0}")]
+    Recheck(ArnError),
     /// An event that cannot be understood.
     #[error(transparent)]
     Event(#[from] EventError),
@@ -52,6 +58,10 @@ impl QueueMessage {
         match value.get("watchkeeper") {
             None => Ok(Self::Event(Event::parse(&value)?)),
             Some(Value::String(sort)) if sort == "sweep" => Ok(Self::Sweep),
+            Some(Value::String(sort)) if sort == "recheck" => {
+                let service = value.get("service").and_then(Value::as_str).unwrap_or_default();
+                ServiceArn::parse(service).map(Self::Recheck).map_err(MessageError::Recheck)
+            }
             Some(Value::String(sort)) if sort == "observation" => {
                 Ok(Self::Observation(Box::new(Observation::read(&value)?)))
             }

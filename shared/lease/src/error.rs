@@ -1,6 +1,7 @@
 //! What keeps the store from answering, in words for the log.
 
-use aws_sdk_dynamodb::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
+use watchkeeper_aws_errors::words;
 
 /// A call about a lease that failed. Whether it happened is not known; trying again is safe.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -28,18 +29,11 @@ pub enum Trouble {
 }
 
 impl Trouble {
-    /// Of an SDK error. An answer that the SDK could not read is given by its status alone: what is in it could be
-    /// anything.
+    /// Of an SDK error.
     pub(crate) fn call<E>(doing: &'static str, about: &impl ToString, error: &SdkError<E>) -> Self
     where
         E: std::error::Error + ProvideErrorMetadata + 'static,
     {
-        let why = match (error.code(), error.message(), error.raw_response()) {
-            (Some(code), Some(message), _) => format!("{code}: {message}"),
-            (Some(code), None, _) => code.to_owned(),
-            (None, _, Some(answer)) => format!("HTTP status {}, without an error code", answer.status().as_u16()),
-            (None, _, None) => DisplayErrorContext(error).to_string(),
-        };
-        Self::Call { doing, about: about.to_string(), why }
+        Self::Call { doing, about: about.to_string(), why: words(error) }
     }
 }

@@ -9,12 +9,16 @@ use serde_json::Value;
 use time::OffsetDateTime;
 use watchkeeper_custom_resources::{
     ALLOWED_PREFIXES, AllowedUrls, Begun, Data, Decision, Failure, Frame, Hold, Https, Invocation, Ledger, LedgerError,
-    Owner, PhysicalId, Properties, ResourceType, Stored, quiet_panics,
+    Mode, Owner, PhysicalId, Properties, ResourceType, Stored, Waiting, quiet_panics,
 };
 
 /// Things in memory: their names and owners' marks.
 #[derive(Default)]
-struct Trial(Mutex<HashMap<String, String>>);
+struct Trial {
+    things: Mutex<HashMap<String, String>>,
+    /// How often each was not ready yet.
+    tries: Mutex<HashMap<String, u64>>,
+}
 
 /// What is to go wrong.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -30,15 +34,26 @@ struct Wanted {
     name: String,
     fate: Fate,
     count: u64,
+    /// At how many tries it is not ready yet.
+    later: u64,
 }
 
 impl Trial {
     fn things(&self) -> std::sync::MutexGuard<'_, HashMap<String, String>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.things.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn make(&self, owner: &Owner, wanted: &Wanted) -> Result<Data, Failure> {
         self.things().insert(wanted.name.clone(), owner.to_string());
+        let tries = {
+            let mut all = self.tries.lock().unwrap_or_else(PoisonError::into_inner);
+            let tries = all.entry(wanted.name.clone()).or_default();
+            *tries += 1;
+            *tries
+        };
+        if tries <= wanted.later {
+            return Err(Failure::later(format!("it is not ready at try {tries}")));
+        }
         match wanted.fate {
             Fate::Well => {}
             Fate::Fails => return Err(Failure::new("it fails on purpose")),
@@ -60,7 +75,8 @@ impl ResourceType for Trial {
         let fates = [("fails", Fate::Fails), ("panics", Fate::Panics), ("hangs", Fate::Hangs), ("large", Fate::Large)];
         let fate = properties.one_of("Fate", &fates, Fate::Well);
         let count = properties.optional_number("Count", 0..=9).unwrap_or_default();
-        Some(Wanted { name: name?.to_owned(), fate, count })
+        let later = properties.optional_number("Later", 0..=1_000_000).unwrap_or_default();
+        Some(Wanted { name: name?.to_owned(), fate, count, later })
     }
 
     fn physical_id(_: &Owner, wanted: &Wanted) -> PhysicalId {
@@ -110,8 +126,11 @@ struct Memory(Mutex<Remembered>);
 
 #[derive(Default)]
 struct Remembered {
-    requests: HashMap<String, (Hold, OffsetDateTime, Option<Stored>)>,
+    /// Each with its hold, if somebody has it, when work on it first began, and its outcome.
+    requests: HashMap<String, (Option<Hold>, OffsetDateTime, Option<Stored>)>,
+    waiting: HashMap<String, Waiting>,
     deleted: HashMap<(String, String), OffsetDateTime>,
+    newest: HashMap<String, OffsetDateTime>,
     failed: HashMap<String, String>,
 }
 
@@ -125,15 +144,15 @@ impl Ledger for Memory {
     async fn begin(&self, request_id: &str, hold: &Hold) -> Result<Begun, LedgerError> {
         let mut all = self.all();
         let (before, first, done) =
-            all.requests.entry(request_id.to_owned()).or_insert_with(|| (hold.clone(), hold.from, None));
+            all.requests.entry(request_id.to_owned()).or_insert_with(|| (None, hold.from, None));
         if let Some(stored) = done {
             return Ok(Begun::Done(stored.clone()));
         }
-        if *before != *hold && before.until > hold.from {
+        if before.as_ref().is_some_and(|before| before.until > hold.from) {
             return Ok(Begun::InFlight);
         }
-        *before = hold.clone();
-        Ok(Begun::Ours { first: *first })
+        let cut_off = before.replace(hold.clone()).is_some();
+        Ok(Begun::Ours { first: *first, cut_off })
     }
 
     async fn done(&self, request_id: &str, body: &str) -> Result<(), LedgerError> {
@@ -150,6 +169,27 @@ impl Ledger for Memory {
         Ok(())
     }
 
+    async fn let_go(&self, request_id: &str, holder: &str) -> Result<(), LedgerError> {
+        if let Some((hold, _, _)) = self.all().requests.get_mut(request_id) {
+            hold.take_if(|hold| hold.holder == holder);
+        }
+        Ok(())
+    }
+
+    async fn wait(&self, waiting: &Waiting, _: OffsetDateTime) -> Result<(), LedgerError> {
+        self.all().waiting.insert(waiting.request_id.clone(), waiting.clone());
+        Ok(())
+    }
+
+    async fn waiting(&self) -> Result<Vec<Waiting>, LedgerError> {
+        Ok(self.all().waiting.values().cloned().collect())
+    }
+
+    async fn waits_no_more(&self, request_id: &str) -> Result<(), LedgerError> {
+        self.all().waiting.remove(request_id);
+        Ok(())
+    }
+
     async fn deleting(&self, owner: &Owner, id: &PhysicalId, at: OffsetDateTime) -> Result<(), LedgerError> {
         self.all().deleted.insert((owner.to_string(), id.to_string()), at);
         Ok(())
@@ -157,6 +197,13 @@ impl Ledger for Memory {
 
     async fn deleted_since(&self, owner: &Owner, id: &PhysicalId, since: OffsetDateTime) -> Result<bool, LedgerError> {
         Ok(self.all().deleted.get(&(owner.to_string(), id.to_string())).is_some_and(|at| *at >= since))
+    }
+
+    async fn is_newest(&self, owner: &Owner, first: OffsetDateTime) -> Result<bool, LedgerError> {
+        let mut all = self.all();
+        let newest = all.newest.entry(owner.to_string()).or_insert(first);
+        *newest = first.max(*newest);
+        Ok(*newest == first)
     }
 
     async fn update_failed(&self, owner: &Owner, digest: &str) -> Result<(), LedgerError> {
@@ -179,7 +226,8 @@ async fn main() -> Result<(), Error> {
     tracing::init_default_subscriber();
     quiet_panics();
     let urls = AllowedUrls::and(&std::env::var(ALLOWED_PREFIXES).unwrap_or_default());
-    let frame = Frame::new(Memory::default(), Https::default(), urls).serving(Trial::default());
+    let mode = Mode::from_env(|name| std::env::var(name).ok())?;
+    let frame = Frame::new(Memory::default(), Https::default(), urls).in_mode(mode).serving(Trial::default());
     lambda_runtime::run(service_fn(|event: LambdaEvent<Value>| {
         let deadline = event.context.deadline();
         let invocation = Invocation { request_id: event.context.request_id, deadline };

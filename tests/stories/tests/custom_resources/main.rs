@@ -2,6 +2,8 @@
 //! request and the resource do, there is an answer, and just one.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking, also in its own functions")]
 
+mod waiting;
+
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -53,12 +55,16 @@ async fn take(State(bucket): State<Arc<Bucket>>, uri: Uri, headers: HeaderMap, b
 
 impl Trial {
     async fn new() -> Self {
+        Self::with(&[]).await
+    }
+
+    async fn with(more: &[(&str, &str)]) -> Self {
         let bucket = Arc::new(Bucket::default());
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = format!("http://{}/bucket/", listener.local_addr().unwrap());
         let router = Router::new().route("/bucket/{*path}", put(take)).with_state(Arc::clone(&bucket));
         tokio::spawn(async move { axum::serve(listener, router).await });
-        let environment = [("RESPONSE_URL_PREFIXES", address.as_str())];
+        let environment = [&[("RESPONSE_URL_PREFIXES", address.as_str())], more].concat();
         let binary = Path::new(env!("CARGO_BIN_EXE_trial-resources"));
         let mut function = Running::start(binary, &environment).await.unwrap();
         function.ready().await.unwrap();
@@ -106,6 +112,13 @@ impl Trial {
         let answer = self.answer(event).await;
         assert_eq!(answer["Status"], "SUCCESS", "{answer}");
         answer
+    }
+
+    /// Invokes it, or sweeps; nothing is answered.
+    async fn leaves_unanswered(&mut self, event: &Value) {
+        let before = self.bucket.answers.lock().unwrap().len();
+        assert_eq!(self.invoke(event).await, Answer::Response(Value::Null));
+        assert_eq!(self.bucket.answers.lock().unwrap().len(), before);
     }
 
     /// What the frame would do to make `name` as it is wanted: whether it is there.
@@ -415,4 +428,24 @@ async fn an_answer_that_is_refused_for_good_is_no_success() {
     let create = trial.request("Create", &json!({"Name": "one"}));
     let said = trial.invoke(&create).await;
     assert_ne!(said, Answer::Response(Value::Null), "or no queue and no alarm would ever tell of it");
+}
+
+#[tokio::test]
+async fn what_cloudformation_has_given_up_is_not_worked_on() {
+    let mut trial = Trial::new().await;
+    let mut create = trial.request("Create", &json!({"Name": "one"}));
+    create["ResponseURL"] = json!(format!("{}x?X-Amz-Date=20260101T120000Z", trial.address));
+    trial.leaves_unanswered(&create).await;
+    assert_eq!(*trial.bucket.tries.lock().unwrap(), 0);
+    assert!(!trial.is_there("one").await);
+}
+
+#[tokio::test]
+async fn a_stack_that_only_observes_changes_nothing() {
+    let mut trial = Trial::with(&[("MODE", "observe")]).await;
+    let create = trial.request("Create", &json!({"Name": "one", "Mode": "act"}));
+    assert_eq!(trial.succeeds(&create).await["Data"]["Decision"], "create");
+    let delete = trial.request("Delete", &json!({"Name": "one", "Mode": "act"}));
+    trial.succeeds(&delete).await;
+    assert!(!trial.is_there("one").await);
 }

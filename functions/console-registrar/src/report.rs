@@ -1,0 +1,71 @@
+//! What of a run ops are told.
+
+use time::OffsetDateTime;
+
+use crate::declaration::DeclarationId;
+use crate::follow::Done;
+use crate::ops::{About, Cause, Ops};
+use crate::plan::Blocked;
+use crate::registry;
+use crate::trouble::Trouble;
+
+/// Notes how a run ended: what is in trouble, and what is well again.
+pub(crate) async fn report(
+    desk: &impl Ops,
+    id: &DeclarationId,
+    ended: Result<&Done, &Trouble>,
+    now: OffsetDateTime,
+) -> Result<(), Trouble> {
+    let registry = About { subject: id.registry(), cause: Cause::Registry };
+    let declaration = About { subject: &id.0, cause: Cause::Declaration };
+    match ended {
+        Ok(done) => {
+            if done.reached {
+                desk.well(registry, now).await?;
+            }
+            match lasting(done) {
+                Some(why) => desk.trouble(declaration, &why, now).await,
+                None if done.reached => desk.well(declaration, now).await,
+                None => Ok(()),
+            }
+        }
+        Err(Trouble::Registry(trouble @ registry::Trouble::Unavailable(_))) => {
+            desk.trouble(registry, &trouble.to_string(), now).await
+        }
+        // It is somebody else's run now.
+        Err(Trouble::FencedOff) => Ok(()),
+        Err(trouble) => {
+            if matches!(trouble, Trouble::Registry(_)) {
+                desk.well(registry, now).await?;
+            }
+            desk.trouble(declaration, &trouble.to_string(), now).await
+        }
+    }
+}
+
+/// What stays so until a person does something, though the run went well.
+fn lasting(done: &Done) -> Option<String> {
+    match (&done.blocked, done.without_address) {
+        (Some(blocked), _) => Some(blocked.words()),
+        (None, 0) => None,
+        (None, tasks) => Some(format!(
+            "{tasks} of the service's tasks have no IPv4 address of their own, which takes the network mode awsvpc and subnets \
+             with IPv4"
+        )),
+    }
+}
+
+impl Blocked {
+    /// For people.
+    pub(crate) fn words(&self) -> String {
+        let Self { agent, owner } = self;
+        match owner {
+            Some(owner) => format!(
+                "there is an entry {agent} already, and it belongs to {owner}: remove it, or declare another AgentId"
+            ),
+            None => format!(
+                "there is an entry {agent} already that Watchkeeper did not make: remove it, or set Adopt to true to take it over"
+            ),
+        }
+    }
+}
