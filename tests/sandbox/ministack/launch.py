@@ -1,4 +1,5 @@
-"""Starts ministack; what its CloudFormation does about AWS::ECS resources goes through the front door.
+"""Starts ministack; what its CloudFormation does about AWS::ECS resources goes through the front door, and IAM knows the
+partitions of DynamoDB.
 
 Run by the interpreter of the sandbox's virtual environment, with the front door as AWS_ENDPOINT_URL.
 """
@@ -7,10 +8,12 @@ import importlib.metadata
 import sys
 
 from ministack.app import main
+from ministack.core import iam_actions
 from ministack.services.cloudformation import handlers, provisioners, stacks
 
 from ecs_resources import HANDLERS, REPLACING_PROPERTIES
 from ecs_service import launch_type_replaces
+from leading_keys import with_leading_keys
 from stack_cancelling import after_cancelling
 
 # What is replaced below is no interface of ministack's: another version has to be read anew.
@@ -43,4 +46,5 @@ if __name__ == "__main__":
     # A service whose update failed wants the new definition already: a rollback has to update it again.
     stacks._sends_back_failed_update = also_for(["AWS::ECS::Service"], stacks._sends_back_failed_update)
     handlers._delete_stack_async = after_cancelling(handlers._delete_stack_async)
+    iam_actions.dynamodb_service_context = with_leading_keys(iam_actions.dynamodb_service_context)
     main()

@@ -81,10 +81,10 @@ async fn show(arguments: &Arguments) -> anyhow::Result<()> {
         login.password.reveal(),
         login.token.reveal()
     ));
-    let page = Page::start(&stage.sandbox, Some(console), Some(stage.inbox.shared())).await?;
+    let page = Page::start(&stage.sandbox, Some(console.clone()), Some(stage.inbox.shared())).await?;
     timeline.act(&format!("watch it, and step in, at {}", page.url()));
     if !arguments.no_play {
-        let outcome = play::play(&stage, &timeline).await;
+        let outcome = play::play(&stage, &console, &timeline).await;
         if let Err(error) = outcome {
             let scratch = stage.sandbox.options().scratch.display().to_string();
             stage.stop().await?;

@@ -21,8 +21,10 @@ pub const STACK: &str = "watchkeeper";
 pub const ALARM_PREFIX: &str = "demo-";
 /// Objects that `Custom::BucketObject` may write in the sandbox, and their bucket.
 pub const BUCKET_OBJECTS: &str = "arn:aws:s3:::demo-objects/*,arn:aws:s3:::demo-objects";
+/// Cloud Map services and hosted zones that `Custom::ConsoleRegistration` may write in the sandbox: any.
+pub const REGISTRIES: &str = "arn:aws:servicediscovery:*:*:service/*,arn:aws:route53:::hostedzone/*";
 /// The functions that are packaged: the names of their crates and binaries.
-const FUNCTIONS: [&str; 2] = ["crash-alerts", "stack-resources"];
+pub const FUNCTIONS: [&str; 3] = ["crash-alerts", "stack-resources", "console-registrar"];
 
 /// The deployed stack, by its outputs.
 #[derive(Clone, Debug)]
@@ -51,7 +53,7 @@ impl Stack {
         package(&sandbox.options().binaries, &zips)?;
         let mut deploy = Command::new(root().join("infra/deploy"))
             .args(["--stack", STACK, "--arch", architecture()?, "--alarm-prefix", ALARM_PREFIX])
-            .args(["--bucket-objects", BUCKET_OBJECTS])
+            .args(["--bucket-objects", BUCKET_OBJECTS, "--registry-arns", REGISTRIES])
             .args(["--ops-email", "ops@example.com", "--self-alarm-email", "platform@example.com", "--zips"])
             .arg(&zips)
             .env("AWS_CLI", sandbox.aws_cli())

@@ -1,6 +1,7 @@
 //! What the stories share: messages to send, and the deployed function run by hand.
 
 pub mod by_hand;
+pub mod cli;
 pub mod messages;
 pub mod role;
 pub mod stacks;

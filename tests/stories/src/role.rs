@@ -1,9 +1,12 @@
 //! The function's role in the local AWS: what it grants, and the same with one action less.
 
-use anyhow::{Context, ensure};
+use std::collections::BTreeSet;
+
+use anyhow::Context;
 use sandbox::stage::Stage;
 use serde_json::Value;
-use tokio::process::Command;
+
+use crate::cli::aws;
 
 /// The inline policy of crash-alerts' role.
 #[derive(Clone, Debug)]
@@ -13,19 +16,35 @@ pub struct Role {
     policy: Value,
 }
 
-async fn aws(stage: &Stage, arguments: &[&str]) -> anyhow::Result<Value> {
-    let answer = Command::new(stage.sandbox.aws_cli()).args(arguments).args(["--output", "json"]).output().await?;
-    ensure!(answer.status.success(), "aws {arguments:?}: {}", String::from_utf8_lossy(&answer.stderr));
-    if answer.stdout.is_empty() { Ok(Value::Null) } else { Ok(serde_json::from_slice(&answer.stdout)?) }
+/// The name of a function's role; `output` is that of the stack which names the function.
+async fn of_function(stage: &Stage, output: &str) -> anyhow::Result<String> {
+    let function = stage.stack.output(output)?;
+    let configuration = aws(stage, &["lambda", "get-function-configuration", "--function-name", function]).await?;
+    let arn = configuration["Role"].as_str().context("the function has no role")?;
+    Ok(arn.rsplit('/').next().context("the role has no name")?.to_owned())
+}
+
+/// Every action that a function's role grants, in all its inline policies.
+pub async fn granted(stage: &Stage, output: &str) -> anyhow::Result<BTreeSet<String>> {
+    let name = of_function(stage, output).await?;
+    let names = aws(stage, &["iam", "list-role-policies", "--role-name", &name]).await?;
+    let mut actions = BTreeSet::new();
+    for policy in texts(&names["PolicyNames"]) {
+        let get = ["iam", "get-role-policy", "--role-name", &name, "--policy-name", &policy];
+        actions.extend(actions_of(&aws(stage, &get).await?["PolicyDocument"]));
+    }
+    Ok(actions)
+}
+
+fn actions_of(policy: &Value) -> Vec<String> {
+    let statements = policy["Statement"].as_array().cloned().unwrap_or_default();
+    statements.iter().flat_map(|statement| texts(&statement["Action"])).collect()
 }
 
 impl Role {
     /// Reads it from the deployed stack.
     pub async fn of_crash_alerts(stage: &Stage) -> anyhow::Result<Self> {
-        let function = stage.stack.output("CrashAlertsFunctionName")?;
-        let configuration = aws(stage, &["lambda", "get-function-configuration", "--function-name", function]).await?;
-        let arn = configuration["Role"].as_str().context("the function has no role")?;
-        let name = arn.rsplit('/').next().context("the role has no name")?.to_owned();
+        let name = of_function(stage, "CrashAlertsFunctionName").await?;
         let names = aws(stage, &["iam", "list-role-policies", "--role-name", &name]).await?;
         let policy_name = names["PolicyNames"][0].as_str().context("the role has no inline policy")?.to_owned();
         let found =
@@ -35,8 +54,7 @@ impl Role {
 
     /// Every action that it grants.
     pub fn actions(&self) -> Vec<String> {
-        let statements = self.policy["Statement"].as_array().cloned().unwrap_or_default();
-        statements.iter().flat_map(|statement| texts(&statement["Action"])).collect()
+        actions_of(&self.policy)
     }
 
     /// Puts the policy in force without `action`, or whole.

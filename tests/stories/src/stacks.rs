@@ -58,7 +58,36 @@ impl<'a> Stack<'a> {
 
     /// All that happened to it, with XML's quotes undone.
     pub async fn events(&self) -> String {
-        self.act("DescribeStackEvents", &[]).await.replace("&quot;", "\"").replace("&#x27;", "'")
+        self.act("DescribeStackEvents", &[])
+            .await
+            .replace("&quot;", "\"")
+            .replace("&#x27;", "'")
+            .replace("&lt;", "<")
+            .replace("&gt;", ">")
+            .replace("&amp;", "&")
+    }
+
+    /// Its id.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// Checks what it is now.
+    pub async fn is(&self, status: &str) {
+        let described = self.act("DescribeStacks", &[]).await;
+        assert_eq!(texts(&described, "StackStatus"), [status], "{}", self.events().await);
+    }
+
+    /// Why a resource came to this status; the newest time counts.
+    pub async fn reason(&self, resource: &str, status: &str) -> String {
+        let events = self.events().await;
+        let mut found = events.split("<member>").filter_map(|event| {
+            let is = |element: &str, text: &str| texts(event, element).iter().any(|found| found == text);
+            let about = is("LogicalResourceId", resource) && is("ResourceStatus", status);
+            texts(event, "ResourceStatusReason").pop().filter(|_| about)
+        });
+        found.next().unwrap_or_else(|| panic!("{resource} never came to {status}: {events}"))
     }
 
     async fn act(&self, action: &str, parameters: &[(&str, &str)]) -> String {

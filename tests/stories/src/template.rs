@@ -42,3 +42,31 @@ pub fn about(value: &Value) -> String {
         None => text,
     }
 }
+
+/// One value or a list of them.
+pub fn list(value: &Value) -> Vec<Value> {
+    value.as_array().cloned().unwrap_or_else(|| vec![value.clone()])
+}
+
+/// All that is said about what a role may do: in it, under a condition or not, and in policies of their own.
+pub fn statements(resources: &Map<String, Value>, role: &str) -> Vec<Value> {
+    let inline = list(&resources[role]["Properties"]["Policies"]).into_iter();
+    let inline = inline.flat_map(|policy| if policy["If"].is_null() { vec![policy] } else { list(&policy["If"]) });
+    let attached = resources.values().filter(|resource| resource["Type"] == "AWS::IAM::Policy");
+    let attached = attached.map(|policy| policy["Properties"].clone());
+    let attached = attached.filter(|policy| list(&policy["Roles"]).iter().any(|of| about(of) == role));
+    inline
+        .chain(attached)
+        .filter(|policy| !policy["PolicyDocument"].is_null())
+        .flat_map(|policy| list(&policy["PolicyDocument"]["Statement"]))
+        .collect()
+}
+
+/// Whether a role may do that with a resource of the template.
+pub fn may(resources: &Map<String, Value>, role: &str, action: &str, resource: &str) -> bool {
+    statements(resources, role).iter().any(|statement| {
+        statement["Effect"] == "Allow"
+            && list(&statement["Action"]).contains(&action.into())
+            && list(&statement["Resource"]).iter().any(|of| about(of) == resource)
+    })
+}

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking, also in its own functions")]
 
 use serde_json::{Map, Value};
-use stories::template::{about, resources};
+use stories::template::{about, list, may, resources, statements};
 
 fn of_type<'a>(resources: &'a Map<String, Value>, kind: &str) -> Vec<(&'a str, &'a Value)> {
     let all = resources.iter().filter(|(_, resource)| resource["Type"] == kind);
@@ -11,9 +11,17 @@ fn of_type<'a>(resources: &'a Map<String, Value>, kind: &str) -> Vec<(&'a str, &
     found
 }
 
-fn list(value: &Value) -> Vec<Value> {
-    value.as_array().cloned().unwrap_or_else(|| vec![value.clone()])
-}
+/// Actions for which IAM knows no resource, or none that the function's calls name (Service Authorization Reference).
+const WITHOUT_RESOURCE: [&str; 8] = [
+    "ec2:DescribeNetworkInterfaces",
+    "ec2:DescribeSubnets",
+    "ecs:DescribeTaskDefinition",
+    "ecs:ListTasks",
+    "servicediscovery:GetInstance",
+    "servicediscovery:GetOperation",
+    "servicediscovery:ListInstances",
+    "servicediscovery:ListTagsForResource",
+];
 
 #[test]
 fn a_message_stays_invisible_six_times_as_long_as_the_function_may_run() {
@@ -71,9 +79,61 @@ fn what_cannot_be_delivered_is_kept_and_queues_let_the_rules_in() {
         }
     }
     for (schedule, properties) in of_type(&resources, "AWS::Scheduler::Schedule") {
-        assert!(!properties["Target"]["DeadLetterConfig"]["Arn"].is_null(), "{schedule}");
+        let target = &properties["Target"];
+        let role = about(&target["RoleArn"]);
+        for queue in [&target["Arn"], &target["DeadLetterConfig"]["Arn"]].map(about) {
+            assert!(may(&resources, &role, "sqs:SendMessage", &queue), "{schedule}: {role} may not send to {queue}");
+        }
         let input: Value = serde_json::from_str(properties["Target"]["Input"].as_str().unwrap()).unwrap();
         assert_eq!(input, stories::messages::sweep(), "{schedule}");
+    }
+}
+
+#[test]
+fn one_schedule_that_stops_is_missed() {
+    let resources = resources().unwrap();
+    let schedules = of_type(&resources, "AWS::Scheduler::Schedule");
+    let alarms = of_type(&resources, "AWS::CloudWatch::Alarm");
+    let missed: Vec<_> = alarms.iter().filter(|(_, alarm)| alarm["MetricName"] == "InvocationAttemptCount").collect();
+    assert_eq!(missed.len(), 1, "the schedules share a group, whose sweeps one alarm counts");
+    let (id, alarm) = missed[0];
+    for (schedule, properties) in &schedules {
+        assert_eq!(properties["ScheduleExpression"], "rate(1 minute)", "{schedule}");
+        assert_eq!(properties["GroupName"]["Ref"], alarm["Dimensions"][0]["Value"]["Ref"], "{schedule}");
+        assert!(
+            about(&alarm["AlarmDescription"]).contains(&format!("${{{schedule}}}")),
+            "{id} does not name {schedule}"
+        );
+    }
+    // In five minutes each sends five, one more or less at the period's edges.
+    assert_eq!((&alarm["Period"], &alarm["Statistic"]), (&300.into(), &"Sum".into()));
+    assert_eq!(
+        (&alarm["ComparisonOperator"], &alarm["TreatMissingData"]),
+        (&"LessThanThreshold".into(), &"breaching".into())
+    );
+    let threshold = alarm["Threshold"].as_u64().unwrap();
+    let schedules = schedules.len() as u64;
+    assert!(threshold <= 4 * schedules, "{id} goes off although all sweeps go out");
+    assert!(threshold > 6 * (schedules - 1), "{id} stays silent although one schedule is gone");
+}
+
+#[test]
+fn what_a_function_died_of_comes_back_to_it() {
+    let resources = resources().unwrap();
+    let mappings = of_type(&resources, "AWS::Lambda::EventSourceMapping");
+    for (id, config) in of_type(&resources, "AWS::Lambda::EventInvokeConfig") {
+        let function = about(&config["FunctionName"]);
+        let queue = about(&config["DestinationConfig"]["OnFailure"]["Destination"]);
+        let comes_back = mappings.iter().any(|(_, mapping)| {
+            about(&mapping["EventSourceArn"]) == queue
+                && about(&mapping["FunctionName"]) == function
+                && mapping["BatchSize"] == 1
+        });
+        assert!(comes_back, "{id}: nothing takes {queue} to {function}");
+        let role = about(&resources[&function]["Properties"]["Role"]);
+        assert!(may(&resources, &role, "sqs:SendMessage", &queue), "{id}: {role} may not send to {queue}");
+        // CloudFormation waits an hour at most.
+        assert!(config["MaximumEventAgeInSeconds"].as_u64().unwrap() < 3600, "{id}");
     }
 }
 
@@ -99,10 +159,9 @@ fn who_publishes_to_an_encrypted_topic_may_use_its_key() {
             assert!(may, "{id}: {service} may not use {key}");
         }
     }
-    for (id, role) in of_type(&resources, "AWS::IAM::Role") {
-        let statements: Vec<Value> =
-            list(&role["Policies"]).iter().flat_map(|policy| list(&policy["PolicyDocument"]["Statement"])).collect();
-        let granted: Vec<Value> = statements.iter().flat_map(|statement| list(&statement["Action"])).collect();
+    for (id, _) in of_type(&resources, "AWS::IAM::Role") {
+        let granted: Vec<Value> =
+            statements(&resources, id).iter().flat_map(|statement| list(&statement["Action"])).collect();
         if granted.contains(&"sns:Publish".into()) {
             assert!(
                 granted.contains(&"kms:Decrypt".into()) && granted.contains(&"kms:GenerateDataKey*".into()),
@@ -117,15 +176,39 @@ fn roles_grant_named_actions_on_named_resources() {
     let resources = resources().unwrap();
     for (id, role) in of_type(&resources, "AWS::IAM::Role") {
         assert!(role.get("ManagedPolicyArns").is_none(), "{id}: say what it may do, here");
-        for policy in list(&role["Policies"]) {
-            for statement in list(&policy["PolicyDocument"]["Statement"]) {
-                for action in list(&statement["Action"]) {
-                    let action = action.as_str().unwrap().to_owned();
-                    assert!(!action.contains('*') || action == "kms:GenerateDataKey*", "{id}: {action}");
-                }
-                for resource in list(&statement["Resource"]) {
-                    assert_ne!(resource, "*", "{id}: {}", statement["Sid"]);
-                }
+        for statement in statements(&resources, id) {
+            let actions = list(&statement["Action"]);
+            for action in &actions {
+                let action = action.as_str().unwrap();
+                assert!(!action.contains('*') || action == "kms:GenerateDataKey*", "{id}: {action}");
+            }
+            let anywhere = statement["Effect"] == "Allow" && list(&statement["Resource"]).contains(&"*".into());
+            for action in actions.iter().filter(|_| anywhere) {
+                assert!(WITHOUT_RESOURCE.contains(&action.as_str().unwrap()), "{id}: {action} on anything");
+            }
+        }
+    }
+}
+
+#[test]
+fn custom_resources_do_not_touch_what_ops_were_told() {
+    let resources = resources().unwrap();
+    for role in ["StackResourcesRole", "ConsoleRegistrarRole"] {
+        let on_table = |statement: &Value| list(&statement["Resource"]).iter().any(|of| about(of) == "StateTable");
+        for statement in statements(&resources, role).into_iter().filter(on_table) {
+            let named = statement["Condition"].as_object().unwrap().iter().next().unwrap();
+            assert!(["ForAllValues:StringLike", "ForAllValues:StringEquals"].contains(&named.0.as_str()), "{role}");
+            for partition in list(&named.1["dynamodb:LeadingKeys"]) {
+                let begins = partition.as_str().unwrap().split('*').next().unwrap().to_owned();
+                let theirs = ["alarm#", "observation#", "service#", "task#"];
+                let touches = |of: &&str| of.starts_with(&begins) || begins.starts_with(of);
+                assert!(!theirs.iter().any(touches), "{role}: {partition} may be crash-alerts'");
+            }
+            // Each names a partition in every call. Of a call that names none, ForAllValues would be true.
+            for action in list(&statement["Action"]) {
+                let keyed = ["GetItem", "PutItem", "UpdateItem", "DeleteItem", "Query"];
+                let action = action.as_str().unwrap().strip_prefix("dynamodb:").unwrap().to_owned();
+                assert!(keyed.contains(&action.as_str()), "{role}: {action}");
             }
         }
     }

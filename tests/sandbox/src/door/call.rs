@@ -106,7 +106,12 @@ impl Incoming {
         } else if let Some((_, action)) = path.split_once("/operation/") {
             (action.to_owned(), None, Protocol::Cbor)
         } else {
-            let protocol = if service == "s3" { Protocol::Xml } else { Protocol::Json };
+            let protocol = match service.as_str() {
+                "s3" => Protocol::Xml,
+                // A REST service, whose errors look as those of the query protocol.
+                "route53" => Protocol::Query,
+                _ => Protocol::Json,
+            };
             (format!("{} {path}", parts.method), Some(path.to_owned()), protocol)
         };
         Self {

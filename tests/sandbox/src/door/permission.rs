@@ -70,21 +70,30 @@ impl Permissions {
             // ministack: the cluster.
             ("ecs", "DescribeServices") => {
                 let request: Value = serde_json::from_slice(body).ok()?;
-                let cluster = request["cluster"].as_str().unwrap_or("default");
-                let cluster = cluster.rsplit('/').next().unwrap_or(cluster);
-                let arn = |service: &str| {
-                    if service.starts_with("arn:") {
-                        return service.to_owned();
-                    }
-                    format!("arn:aws:ecs:{}:{}:service/{cluster}/{service}", self.region, self.account)
-                };
-                let services = request["services"].as_array()?.iter().filter_map(Value::as_str).map(arn).collect();
-                Some(("ecs:DescribeServices", services))
+                Some(("ecs:DescribeServices", self.ecs_arns("service", &request["cluster"], &request["services"])?))
+            }
+            // ministack: the cluster.
+            ("ecs", "DescribeTasks") => {
+                let request: Value = serde_json::from_slice(body).ok()?;
+                Some(("ecs:DescribeTasks", self.ecs_arns("task", &request["cluster"], &request["tasks"])?))
             }
             // ministack: nothing at all, in the protocol of the Rust SDK.
             ("monitoring", "ListTagsForResource") => Some(("cloudwatch:ListTagsForResource", vec![first_arn(body)?])),
             _ => None,
         }
+    }
+
+    /// The ARNs of services or tasks of a cluster, which a request may name by their names or ids.
+    fn ecs_arns(&self, kind: &str, cluster: &Value, named: &Value) -> Option<Vec<String>> {
+        let cluster = cluster.as_str().unwrap_or("default");
+        let cluster = cluster.rsplit('/').next().unwrap_or(cluster);
+        let arn = |name: &str| {
+            if name.starts_with("arn:") {
+                return name.to_owned();
+            }
+            format!("arn:aws:ecs:{}:{}:{kind}/{cluster}/{name}", self.region, self.account)
+        };
+        Some(named.as_array()?.iter().filter_map(Value::as_str).map(arn).collect())
     }
 
     async fn allows(&self, caller: &str, action: &str, resources: &[String]) -> Result<bool, AwsError> {

@@ -4,13 +4,16 @@
 mod acts;
 mod agents;
 mod broken_stack;
+mod registration;
 mod report;
+mod stacks;
 
 use std::time::Instant;
 
 use anyhow::{Context, ensure};
 use serde_json::Value;
 
+use crate::console::Console;
 use crate::inbox::Mail;
 use crate::stage::{PATIENCE, Stage};
 use crate::timeline::Timeline;
@@ -18,12 +21,13 @@ use crate::timeline::Timeline;
 /// A play in progress.
 pub struct Play<'a> {
     stage: &'a Stage,
+    console: &'a Console,
     timeline: &'a Timeline,
 }
 
 /// Plays all acts; the first that fails ends the play.
-pub async fn play(stage: &Stage, timeline: &Timeline) -> anyhow::Result<()> {
-    let play = Play { stage, timeline };
+pub async fn play(stage: &Stage, console: &Console, timeline: &Timeline) -> anyhow::Result<()> {
+    let play = Play { stage, console, timeline };
     timeline.heading("The play");
     play.healthy_service().await.context("act 1, a healthy service")?;
     let killed = play.kill().await.context("act 2, a crash by kill -9")?;
@@ -35,6 +39,7 @@ pub async fn play(stage: &Stage, timeline: &Timeline) -> anyhow::Result<()> {
     play.broken_stack().await.context("act 8, a stack's update that fails and is rolled back")?;
     play.alarm().await.context("act 9, alarms")?;
     play.poisoned().await.context("act 10, a poisoned message")?;
+    play.registration().await.context("act 11, an agent in a Console")?;
     play.report()
 }
 
