@@ -137,6 +137,9 @@ async fn follow<W: Ecs + Declarations + Registries>(
         Phase::Leaving | Phase::Gone => Truth::nothing(),
         Phase::Kept => world.observe(&declaration.service, &holders(&declaration)).await?,
     };
+    // What goes and was never written needs no registry that answers.
+    let look =
+        if declaration.phase == Phase::Leaving && declaration.state.slots.is_empty() { Look::IfNeeded } else { look };
     let mut registry = None;
     let mut done = Done::default();
     let mut listed: Option<Vec<Entry>> = None;
