@@ -5,4 +5,5 @@ pub mod cli;
 pub mod messages;
 pub mod role;
 pub mod stacks;
+pub mod table;
 pub mod template;

@@ -6,44 +6,24 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::config::{BehaviorVersion, Config, Credentials, Region};
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
-use aws_sdk_dynamodb::types::{
-    AttributeDefinition, AttributeValue, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType,
-};
+use aws_sdk_dynamodb::types::AttributeValue;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 use sandbox::{Options, Sandbox};
+use stories::table::{TABLE, table};
 use time::OffsetDateTime;
 use watchkeeper_lease::{
     Answer, Budget, Claim, Extended, FENCE, Fence, Flight, FlightError, Holder, IfDirty, Item, Key, Kind, Lease,
     LeaseTable, NOT_FENCED_OFF, Released, Step, Store, claim, extend, release, single_flight, step,
 };
 
-const TABLE: &str = "state";
 /// How many keys are contended for, one after the other: whoever comes last to each must not be forgotten.
 const SUBJECTS: usize = 40;
 const KIND: Kind = Kind("test");
-
-async fn table(sandbox: &Sandbox) -> Client {
-    let config = Config::builder()
-        .behavior_version(BehaviorVersion::v2026_01_12())
-        .endpoint_url(sandbox.endpoint())
-        .region(Region::new(sandbox.options().region.clone()))
-        .credentials_provider(Credentials::new("test", "test", None, None, "tests"));
-    let dynamodb = Client::from_conf(config.build());
-    let mut table = dynamodb.create_table().table_name(TABLE).billing_mode(BillingMode::PayPerRequest);
-    for (name, role) in [("pk", KeyType::Hash), ("sk", KeyType::Range)] {
-        let attribute = AttributeDefinition::builder().attribute_name(name).attribute_type(ScalarAttributeType::S);
-        let key = KeySchemaElement::builder().attribute_name(name).key_type(role);
-        table = table.attribute_definitions(attribute.build().unwrap()).key_schema(key.build().unwrap());
-    }
-    table.send().await.unwrap();
-    dynamodb
-}
 
 fn at(milliseconds: i64) -> OffsetDateTime {
     OffsetDateTime::UNIX_EPOCH + time::Duration::milliseconds(1_790_000_000_000 + milliseconds)

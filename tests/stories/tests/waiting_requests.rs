@@ -1,32 +1,11 @@
 //! Requests of custom resources in a real table: taken, let go, waiting and forgotten.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking, also in its own functions")]
 
-use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::config::{BehaviorVersion, Config, Credentials, Region};
-use aws_sdk_dynamodb::types::{AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType};
 use sandbox::{Options, Sandbox};
 use serde_json::json;
+use stories::table::{TABLE, table};
 use time::{Duration, OffsetDateTime};
 use watchkeeper_custom_resources::{Begun, Hold, Ledger, PhysicalId, Stored, Table, Waiting};
-
-const TABLE: &str = "state";
-
-async fn table(sandbox: &Sandbox) -> Client {
-    let config = Config::builder()
-        .behavior_version(BehaviorVersion::v2026_01_12())
-        .endpoint_url(sandbox.endpoint())
-        .region(Region::new(sandbox.options().region.clone()))
-        .credentials_provider(Credentials::new("test", "test", None, None, "tests"));
-    let dynamodb = Client::from_conf(config.build());
-    let mut table = dynamodb.create_table().table_name(TABLE).billing_mode(BillingMode::PayPerRequest);
-    for (name, role) in [("pk", KeyType::Hash), ("sk", KeyType::Range)] {
-        let attribute = AttributeDefinition::builder().attribute_name(name).attribute_type(ScalarAttributeType::S);
-        let key = KeySchemaElement::builder().attribute_name(name).key_type(role);
-        table = table.attribute_definitions(attribute.build().unwrap()).key_schema(key.build().unwrap());
-    }
-    table.send().await.unwrap();
-    dynamodb
-}
 
 fn at(seconds: i64) -> OffsetDateTime {
     OffsetDateTime::UNIX_EPOCH + Duration::seconds(1_790_000_000 + seconds)

@@ -137,7 +137,7 @@ impl Table {
     pub async fn release(&self, id: &DeclarationId, owner: &Owner) -> Result<(), Trouble> {
         let update = self
             .update(ALL, &id.0)
-            .update_expression("SET phase = :gone, #version = #version + :one")
+            .update_expression("SET phase = :gone, #version = #version + :one REMOVE before_at")
             .condition_expression("stack = :stack AND logical_id = :logical_id")
             .expression_attribute_names("#version", "version")
             .expression_attribute_values(":gone", text(name(Phase::Gone)))
