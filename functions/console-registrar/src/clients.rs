@@ -2,14 +2,16 @@
 
 use aws_config::SdkConfig;
 use serde_json::json;
+use watchkeeper_declarations::DeclarationId;
 use watchkeeper_events::ServiceArn;
 use watchkeeper_lease::{Fence, LeaseTable};
+use watchkeeper_ops::{Desk, Place};
 use watchkeeper_queue::DeadLetterQueue;
 
-use crate::declaration::{Declaration, DeclarationId};
+use crate::declaration::Declaration;
 use crate::ecs::Cluster;
 use crate::follow::{Declarations, Ecs, Leases, Registries};
-use crate::ops::Desk;
+use crate::ops::TROUBLES;
 use crate::registry::Pace;
 use crate::registry::cloud_map::CloudMap;
 use crate::registry::rest::Rest;
@@ -47,10 +49,16 @@ impl Clients {
     pub fn new(config: &SdkConfig, settings: &Settings) -> Self {
         let dynamodb = aws_sdk_dynamodb::Client::new(config);
         let sqs = aws_sdk_sqs::Client::new(config);
+        let ops = Place {
+            table: &settings.table,
+            partition: TROUBLES,
+            queue: &settings.ops_queue,
+            from: "console-registrar",
+        };
         Self {
             table: Table::new(dynamodb.clone(), &settings.table),
             ecs: Cluster::new(aws_sdk_ecs::Client::new(config)),
-            desk: Desk::new(dynamodb.clone(), sqs.clone(), &settings.table, &settings.ops_queue),
+            desk: Desk::new(dynamodb.clone(), sqs.clone(), ops),
             secrets: SecretsManager::new(aws_sdk_secretsmanager::Client::new(config)),
             leases: LeaseTable::new(dynamodb, &settings.table),
             cloud_map: aws_sdk_servicediscovery::Client::new(config),

@@ -1,49 +1,18 @@
 //! A declaration, as it is stored and worked on.
 
-use std::fmt;
-
 use serde_json::Value;
 use watchkeeper_custom_resources::Owner;
+use watchkeeper_declarations::{DeclarationId, Phase};
 use watchkeeper_events::ServiceArn;
 
 use crate::plan::Declared;
 use crate::registry::Target;
 use crate::slot::State;
 
-/// What a declaration is called: its registry and its agent. So no two can be about the same agent. It is CloudFormation's
-/// physical id, too.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct DeclarationId(pub String);
-
-impl DeclarationId {
-    /// The registry's own name; it has no `#`.
-    #[must_use]
-    pub fn registry(&self) -> &str {
-        self.0.split_once('#').map_or(&*self.0, |(registry, _)| registry)
-    }
-}
-
-impl fmt::Display for DeclarationId {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&self.0)
-    }
-}
-
-/// Whether its entries are wanted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Phase {
-    /// They are.
-    Kept,
-    /// They are to be removed.
-    Leaving,
-    /// They were removed. It is remembered for a while, so that nobody who is late makes it anew.
-    Gone,
-}
-
 /// A declaration.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Declaration {
-    /// Its name.
+    /// Its name: its registry and its agent, so that no two can be about the same agent.
     pub id: DeclarationId,
     /// Whose it is.
     pub owner: Owner,
@@ -59,4 +28,10 @@ pub struct Declaration {
     pub phase: Phase,
     /// What is remembered of its entries.
     pub state: State,
+}
+
+/// The registry's own name, which is the first part of a declaration's: `REGISTRY#AGENT`. It has no `#`.
+#[must_use]
+pub fn registry_of(id: &DeclarationId) -> &str {
+    id.0.split_once('#').map_or(&*id.0, |(registry, _)| registry)
 }

@@ -2,10 +2,11 @@
 
 use lambda_runtime::tracing::info;
 use time::OffsetDateTime;
+use watchkeeper_declarations::{DeclarationId, Phase};
 use watchkeeper_events::ServiceArn;
 use watchkeeper_lease::{Budget, Fence, Flight, FlightError, Holder, Key, Kind, Store, single_flight};
 
-use crate::declaration::{Declaration, DeclarationId, Phase};
+use crate::declaration::Declaration;
 use crate::plan::{Blocked, Plan, plan};
 use crate::registry::{self, AgentId, Entry, Registry};
 use crate::slot::{Known, State, TaskId};

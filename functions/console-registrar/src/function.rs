@@ -11,12 +11,13 @@ use serde_json::Value;
 use time::OffsetDateTime;
 use tokio::time::timeout;
 use watchkeeper_custom_resources::{Frame, Https, Invocation, Mode, Table as Requests};
+use watchkeeper_declarations::DeclarationId;
 use watchkeeper_events::{QueueMessage, ServiceArn};
 use watchkeeper_lease::{Budget, Flight, FlightError, Holder};
 use watchkeeper_queue::{come_again, sent_at};
 
 use crate::clients::Clients;
-use crate::declaration::{Declaration, DeclarationId};
+use crate::declaration::{Declaration, registry_of};
 use crate::follow::{self, Declarations, Done, Look, keep_in_step, sketch};
 use crate::registry;
 use crate::report::report;
@@ -185,7 +186,7 @@ impl Function {
         if self.settings.mode == Mode::Observe {
             return self.only_look(id).await.map(|()| None);
         }
-        if round.silent.contains(id.registry()) {
+        if round.silent.contains(registry_of(id)) {
             return Ok(None);
         }
         let left = round.invocation.deadline.duration_since(SystemTime::now()).unwrap_or_default();
@@ -216,7 +217,7 @@ impl Function {
             Err(FlightError::Work(trouble)) => {
                 warn!(declaration = %id, %trouble, "not in step; the sweep tries again");
                 if matches!(trouble, Trouble::Registry(registry::Trouble::Unavailable(_))) {
-                    round.silent.insert(id.registry().to_owned());
+                    round.silent.insert(registry_of(id).to_owned());
                 }
                 report(&self.clients.desk, id, Err(&trouble), now()).await?;
                 // The sweep makes it good, so no message needs to come again: it would end among the dead letters.

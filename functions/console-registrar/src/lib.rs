@@ -26,5 +26,5 @@ pub use clients::Clients;
 pub use function::Function;
 pub use registration::ConsoleRegistration;
 pub use settings::{BadSetting, Settings};
-pub use table::{Table, Taken};
+pub use table::Table;
 pub use wanted::Wanted;

@@ -7,10 +7,11 @@ use lambda_runtime::tracing::warn;
 use time::OffsetDateTime;
 use tokio::time::{sleep, timeout};
 use watchkeeper_custom_resources::{Data, Decision, Failure, Owner, PhysicalId, Properties, Relation, ResourceType};
+use watchkeeper_declarations::{DeclarationId, Phase, Taken};
 use watchkeeper_lease::{Budget, Flight, FlightError, Holder};
 
 use crate::clients::Clients;
-use crate::declaration::{Declaration, DeclarationId, Phase};
+use crate::declaration::{Declaration, registry_of};
 use crate::ecs::{Checked, Services};
 use crate::follow::{Declarations, Done, Ecs, Look, keep_in_step};
 use crate::plan::{Plan, plan};
@@ -18,7 +19,6 @@ use crate::registry::{Opened, Registry, Target};
 use crate::report::report;
 use crate::secrets::Secrets;
 use crate::slot::State;
-use crate::table::Taken;
 use crate::trouble::Trouble;
 use crate::wanted::Wanted;
 
@@ -145,7 +145,7 @@ impl ResourceType for ConsoleRegistration {
     }
 
     fn is_name(id: &PhysicalId) -> bool {
-        Target::is_identity(DeclarationId(id.as_str().to_owned()).registry()) && id.as_str().contains('#')
+        Target::is_identity(registry_of(&DeclarationId(id.as_str().to_owned()))) && id.as_str().contains('#')
     }
 
     async fn observe(&self, owner: &Owner, wanted: &Wanted) -> Result<Observed, Failure> {

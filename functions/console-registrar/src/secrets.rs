@@ -1,7 +1,6 @@
 //! The credentials of Consoles, from Secrets Manager.
 
 use std::collections::HashMap;
-use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use aws_sdk_secretsmanager::Client;
@@ -10,35 +9,9 @@ use serde_json::{Map, Value};
 use watchkeeper_aws_errors::{status, words};
 use watchkeeper_custom_resources::Properties;
 use watchkeeper_events::Arn;
+use watchkeeper_secrets::{ALLOW, Hidden, Thing, may_use};
 
 use crate::registry::Trouble;
-
-/// The tag by which a secret's owner lets a stack use it.
-pub const ALLOW: &str = "watchkeeper:allow";
-
-/// A text that shows itself to nobody.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Hidden(String);
-
-impl Hidden {
-    /// The text, for whoever must send it.
-    #[must_use]
-    pub fn reveal(&self) -> &str {
-        &self.0
-    }
-}
-
-impl From<&str> for Hidden {
-    fn from(text: &str) -> Self {
-        Self(text.to_owned())
-    }
-}
-
-impl fmt::Debug for Hidden {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("[redacted]")
-    }
-}
 
 /// A user and a password.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -185,15 +158,7 @@ impl Secrets for SecretsManager {
         let described = self.client.describe_secret().secret_id(arn).send().await;
         let described = described.map_err(|error| trouble("looking at the tags of", arn, &error))?;
         let tag = described.tags().iter().find(|tag| tag.key() == Some(ALLOW)).and_then(|tag| tag.value());
-        let is = match tag {
-            Some(value) if value == stack || value == "*" => return Ok(()),
-            Some(value) => format!("its tag {ALLOW} is {value:?}"),
-            None => format!("it has no tag {ALLOW}"),
-        };
-        Err(Trouble::Refused(format!(
-            "the stack {stack} may not use the secret {arn}: {is}; the secret's owner allows it with the tag {ALLOW} = {stack}, \
-             or * for every stack"
-        )))
+        may_use(stack, Thing { kind: "secret", name: arn }, tag).map_err(Trouble::Refused)
     }
 }
 

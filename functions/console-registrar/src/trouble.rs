@@ -1,7 +1,7 @@
 //! What keeps work from being done.
 
 use aws_sdk_ecs::error::{ProvideErrorMetadata, SdkError};
-use watchkeeper_aws_errors::words;
+use watchkeeper_aws_errors::Failed;
 
 use crate::registry;
 
@@ -43,8 +43,7 @@ impl Trouble {
     where
         E: std::error::Error + ProvideErrorMetadata + 'static,
     {
-        let for_good = error.code().is_some_and(|code| code.starts_with("AccessDenied"));
-        Self::Aws { doing, why: words(error), for_good }
+        Failed::of(doing, error).into()
     }
 
     /// Whether another try may help, with nobody doing anything.
@@ -55,6 +54,22 @@ impl Trouble {
             Self::Registry(trouble) => !matches!(trouble, registry::Trouble::Refused(_)),
             Self::Stored { .. } => false,
             Self::FencedOff | Self::Restless => true,
+        }
+    }
+}
+
+impl From<Failed> for Trouble {
+    fn from(Failed { doing, why, for_good }: Failed) -> Self {
+        Self::Aws { doing, why, for_good }
+    }
+}
+
+impl From<watchkeeper_declarations::Trouble> for Trouble {
+    fn from(trouble: watchkeeper_declarations::Trouble) -> Self {
+        match trouble {
+            watchkeeper_declarations::Trouble::Call(failed) => failed.into(),
+            watchkeeper_declarations::Trouble::Stored { id, why } => Self::Stored { id, why },
+            watchkeeper_declarations::Trouble::FencedOff => Self::FencedOff,
         }
     }
 }

@@ -3,9 +3,10 @@
 use serde_json::Value;
 use time::Duration;
 use watchkeeper_custom_resources::{Owner, Properties};
+use watchkeeper_declarations::{DeclarationId, Phase};
 use watchkeeper_events::ServiceArn;
 
-use crate::declaration::{Declaration, DeclarationId, Phase};
+use crate::declaration::Declaration;
 use crate::plan::Declared;
 use crate::registry::{AgentId, Target};
 use crate::slot::State;

@@ -8,8 +8,9 @@ use aws_sdk_secretsmanager::config::{BehaviorVersion, Config, Credentials, Regio
 use aws_sdk_secretsmanager::primitives::Blob;
 use aws_sdk_secretsmanager::types::Tag;
 use console_registrar::registry::Trouble;
-use console_registrar::secrets::{ALLOW, Secrets, SecretsManager};
+use console_registrar::secrets::{Secrets, SecretsManager};
 use sandbox::{Options, Sandbox};
+use watchkeeper_secrets::ALLOW;
 
 fn client(endpoint: &str) -> Client {
     let config = Config::builder()

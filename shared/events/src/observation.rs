@@ -1,7 +1,8 @@
 //! What another function has to tell ops: a sync that failed, a Console that is down, an agent unwell.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 
 use crate::event::EventError;
 use crate::fields::Fields;
@@ -41,7 +42,36 @@ pub struct Observation {
     pub at: Option<OffsetDateTime>,
 }
 
+impl ObservedState {
+    /// As it is written.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Opened => "opened",
+            Self::Resolved => "resolved",
+        }
+    }
+}
+
 impl Observation {
+    /// The message, for crash-alerts' queue.
+    #[must_use]
+    pub fn message(&self) -> Value {
+        json!({
+            "watchkeeper": "observation",
+            "id": self.id,
+            "from": self.from,
+            "subject": self.subject,
+            "cause": self.cause,
+            "state": self.state.word(),
+            "severity": self.severity,
+            "summary": self.summary,
+            "detail": self.detail,
+            "next": self.next,
+            "at": self.at.and_then(|at| at.format(&Rfc3339).ok()),
+        })
+    }
+
     pub(crate) fn read(message: &Value) -> Result<Self, EventError> {
         let id = message.get("id").and_then(Value::as_str).unwrap_or("without an id");
         let fields = Fields::new(id, "", message)?;
@@ -62,5 +92,33 @@ impl Observation {
             next: fields.text("next")?,
             at: fields.instant("at")?,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::message::QueueMessage;
+
+    #[test]
+    fn what_is_written_is_read() {
+        let opened = Observation {
+            id: "config-sync login-failed secret s 1 opened".to_owned(),
+            from: "config-sync".to_owned(),
+            subject: "secret s".to_owned(),
+            cause: "login-failed".to_owned(),
+            state: ObservedState::Opened,
+            severity: "error".to_owned(),
+            summary: "the database takes its password no more".to_owned(),
+            detail: Some("password authentication failed".to_owned()),
+            next: Some("Look who changed it.".to_owned()),
+            at: Some(time::macros::datetime!(2026-11-21 12:00:01.5 UTC)),
+        };
+        let resolved =
+            Observation { state: ObservedState::Resolved, detail: None, next: None, at: None, ..opened.clone() };
+        for observation in [opened, resolved] {
+            let read = QueueMessage::parse(&observation.message().to_string()).unwrap();
+            assert_eq!(read, QueueMessage::Observation(Box::new(observation)));
+        }
     }
 }

@@ -7,9 +7,9 @@ use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::pki_types::PrivateKeyDer;
+use watchkeeper_secrets::Hidden;
 
 use super::*;
-use crate::secrets::Hidden;
 
 const PASSWORD: &str = "hunter2";
 

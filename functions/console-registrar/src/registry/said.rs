@@ -1,8 +1,7 @@
 //! What a Console said, fit for ops: one line, and no secret in it.
 
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
-
-use crate::secrets::Hidden;
+use watchkeeper_secrets::Hidden;
 
 /// More says nothing more at 3 a.m.
 const LONGEST: usize = 200;

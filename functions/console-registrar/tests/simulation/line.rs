@@ -4,13 +4,14 @@ use std::future::poll_fn;
 use std::sync::{Arc, Mutex};
 use std::task::Poll;
 
-use console_registrar::declaration::{Declaration, DeclarationId};
+use console_registrar::declaration::Declaration;
 use console_registrar::follow::{Declarations, Ecs, Leases, Registries};
 use console_registrar::registry::{self, AgentId, Entry, Put, Registry};
 use console_registrar::slot::{Known, State, TaskId};
 use console_registrar::trouble::Trouble;
 use console_registrar::truth::{Service, Truth};
 use time::OffsetDateTime;
+use watchkeeper_declarations::{DeclarationId, Phase};
 use watchkeeper_events::ServiceArn;
 use watchkeeper_lease::{self as lease, Answer, Fence, Key, Kind, Step, Store};
 
@@ -92,8 +93,7 @@ impl Declarations for Line {
     }
 
     async fn gone(&self, _: &DeclarationId, fence: Fence) -> Result<(), Trouble> {
-        self.aws(|sim| sim.write(fence, |declaration| declaration.phase = console_registrar::declaration::Phase::Gone))
-            .await?
+        self.aws(|sim| sim.write(fence, |declaration| declaration.phase = Phase::Gone)).await?
     }
 }
 

@@ -6,13 +6,14 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 
 use console_registrar::Wanted;
-use console_registrar::declaration::{Declaration, Phase};
+use console_registrar::declaration::Declaration;
 use console_registrar::follow::{Look, keep_in_step, sweep};
 use console_registrar::registry::{self, Address, AgentId, Entry, Put};
 use console_registrar::slot::{Name, State};
 use console_registrar::trouble::Trouble;
 use time::{Duration, OffsetDateTime};
 use watchkeeper_custom_resources::{Owner, Properties};
+use watchkeeper_declarations::Phase;
 use watchkeeper_lease::{Answer, Budget, Fence, Holder, Item, Step, step};
 
 use crate::console::Console;
