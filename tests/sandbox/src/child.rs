@@ -111,6 +111,14 @@ impl Child {
         }
     }
 
+    /// SIGINT to the process itself.
+    pub(crate) fn interrupt(&self) {
+        if let (None, Some(pid)) = (self.exit_code(), self.raw_pid()) {
+            // It may end between the look and the signal: then there is nobody to tell.
+            let _ = kill_process(pid, Signal::INT);
+        }
+    }
+
     /// SIGKILL to the whole process group.
     pub(crate) fn kill(&self) {
         if let (None, Some(pid)) = (self.exit_code(), self.raw_pid()) {

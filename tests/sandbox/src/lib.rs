@@ -19,6 +19,8 @@ mod model;
 mod options;
 pub mod page;
 pub mod play;
+pub mod postgres;
+pub mod rds;
 pub mod redelivery;
 pub mod stack;
 pub mod stage;
@@ -42,6 +44,8 @@ pub use door::{Call, Door, Hook, Intervention};
 pub use ecs::{Ecs, Pace};
 pub use options::Options;
 pub use page::Page;
+pub use postgres::Postgres;
+pub use rds::Rds;
 
 use door::permission::Permissions;
 use ministack::Ministack;
@@ -58,6 +62,7 @@ pub struct Sandbox {
     door: Door,
     bus: Bus,
     ecs: Ecs,
+    rds: Rds,
     model: Arc<Model>,
     ministack: Ministack,
     ending: watch::Sender<bool>,
@@ -88,15 +93,16 @@ impl Sandbox {
         let sender = Aws::new(&endpoint, &options.region, "eventbridge");
         let bus = Bus::start(direct("eventbridge"), sender, disorder.clone(), &options);
         let ecs = Ecs::start(direct("ecs"), bus.clone(), Arc::clone(&model), &options)?;
+        let rds = Rds::new(direct("rds"), &options);
         let permissions = Permissions::new(direct("front-door"), &options.region, &options.account);
-        let door = Door::open(listener, ministack.address(), permissions, disorder.clone(), ecs.clone())?;
+        let door = Door::open(listener, ministack.address(), permissions, disorder.clone(), ecs.clone(), rds.clone())?;
         let aws_cli = tools.write_aws_cli(&options, &endpoint)?;
         progress(&format!("the local AWS answers at {endpoint}"));
 
         let aws = Aws::new(&endpoint, &options.region, "root");
         let looks = Aws::new(&endpoint, &options.region, "sandbox");
         let ending = watch::Sender::new(false);
-        Ok(Self { options, aws, looks, aws_cli, disorder, door, bus, ecs, model, ministack, ending, _lock: lock })
+        Ok(Self { options, aws, looks, aws_cli, disorder, door, bus, ecs, rds, model, ministack, ending, _lock: lock })
     }
 
     /// The front door: `http://127.0.0.1:PORT`.
@@ -142,6 +148,12 @@ impl Sandbox {
         &self.ecs
     }
 
+    /// RDS: clusters with a real PostgreSQL behind them.
+    #[must_use]
+    pub fn rds(&self) -> &Rds {
+        &self.rds
+    }
+
     /// A script that runs the `aws` CLI against this sandbox.
     #[must_use]
     pub fn aws_cli(&self) -> &Path {
@@ -160,10 +172,11 @@ impl Sandbox {
         self.model.faults()
     }
 
-    /// Takes everything down: tasks, ministack and its functions, the front door.
+    /// Takes everything down: tasks, databases, ministack and its functions, the front door.
     pub async fn stop(self) -> anyhow::Result<()> {
         self.end();
         self.ecs.ended().await;
+        self.rds.ended().await;
         self.ministack.ended().await;
         Ok(())
     }
@@ -176,6 +189,7 @@ impl Sandbox {
     fn end(&self) {
         self.ending.send_replace(true);
         self.ecs.end();
+        self.rds.end();
         self.ministack.end();
         self.door.close();
         self.bus.close();

@@ -156,6 +156,41 @@ async fn leaves_no_process(signal: &str) {
     until("all processes are gone", || !pids.iter().any(|pid| lives(*pid))).await;
 }
 
+/// Where the test below, run by itself, is to start a database.
+const DATABASE: &str = "ENDING_TEST_DATABASE";
+
+#[tokio::test]
+async fn a_database_ends_with_who_started_it() {
+    if let Some(folder) = std::env::var_os(DATABASE) {
+        let database = sandbox::Postgres::start(Path::new(&folder), |_| ()).await.unwrap();
+        let _client = database.administer().await.unwrap();
+        println!("\n{DATABASE} is up");
+        std::future::pending::<()>().await;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::set_permissions(folder.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    for signal in ["KILL", "TERM", "INT"] {
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "a_database_ends_with_who_started_it", "--nocapture"])
+            .env(DATABASE, folder.path().join(signal))
+            .stdout(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let up = async { while lines.next_line().await.unwrap().unwrap() != format!("{DATABASE} is up") {} };
+        tokio::time::timeout(PATIENCE, up).await.unwrap();
+        let pid = child.id().unwrap();
+        let pids = descendants(pid);
+        // The server, its own helpers, and the client's process.
+        assert!(pids.len() >= 4, "{pids:?}");
+        let sent = Command::new("kill").args(["-s", signal, &pid.to_string()]).status().await.unwrap();
+        assert!(sent.success());
+        child.wait().await.unwrap();
+        until("the database is gone", || !pids.iter().any(|pid| lives(*pid))).await;
+    }
+}
+
 #[tokio::test]
 async fn after_ctrl_c() {
     leaves_no_process("INT").await;

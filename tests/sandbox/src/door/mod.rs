@@ -1,11 +1,12 @@
 //! The front door: the one endpoint that functions and the `aws` CLI are given.
 //!
 //! It forwards every call to ministack untouched (calls of functions are signed, so a changed byte would be a refused call),
-//! records it, lets tests step in, and puts the sandbox's own ECS into ECS's answers.
+//! records it, lets tests step in, and puts the sandbox's own ECS into ECS's answers and
+//! its databases into those of RDS.
 
 pub mod call;
 pub(crate) mod error;
-mod forward;
+pub(crate) mod forward;
 mod intervention;
 pub(crate) mod permission;
 mod record;
@@ -29,6 +30,7 @@ pub use intervention::{Hook, Intervention};
 use crate::disorder::process::{self, Addresses};
 use crate::disorder::{self, CallEffect, Disorder, Moment};
 use crate::ecs::Ecs;
+use crate::rds::Rds;
 use call::Incoming;
 use forward::{Answer, Upstream};
 use intervention::Interventions;
@@ -53,6 +55,7 @@ struct Shared {
     disorder: Disorder,
     addresses: Addresses,
     ecs: Ecs,
+    rds: Rds,
 }
 
 impl Door {
@@ -63,6 +66,7 @@ impl Door {
         permissions: Permissions,
         disorder: Disorder,
         ecs: Ecs,
+        rds: Rds,
     ) -> anyhow::Result<Self> {
         let door = listener.local_addr().context("reading the front door's port")?;
         let endpoint = format!("http://{door}");
@@ -74,6 +78,7 @@ impl Door {
             disorder,
             addresses: Addresses { door, ministack: upstream },
             ecs,
+            rds,
         });
         let control = disorder::control::router(shared.disorder.clone());
         let router = Router::new().fallback(pass).with_state(Arc::clone(&shared)).merge(control);
@@ -236,6 +241,9 @@ impl Shared {
         if let Some(refused) = self.ecs_refusal(incoming, &body).await {
             return refused;
         }
+        if let Some(why) = Rds::refuses(incoming) {
+            return error::answer(incoming.protocol, 400, "InvalidRequestException", &why);
+        }
         let answer = match self.permissions.judge(incoming, parts, &body).await {
             Verdict::Ministack => self.upstream.forward(parts, body.clone()).await,
             Verdict::Allowed(parts) => self.upstream.forward(&parts, body.clone()).await,
@@ -243,7 +251,7 @@ impl Shared {
         };
         match &incoming.ecs_action {
             Some(action) => self.ecs_answer(action, &body, answer).await,
-            None => answer,
+            None => self.rds.answer(incoming, answer),
         }
     }
 

@@ -4,6 +4,7 @@
 
 mod console;
 mod containers;
+mod databases;
 mod deployments;
 mod disorder;
 mod door;
