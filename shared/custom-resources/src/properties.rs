@@ -1,6 +1,7 @@
 //! Reading properties: every fault is found, not just the first.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use serde_json::{Map, Value};
@@ -178,6 +179,57 @@ impl<'a> Properties<'a> {
         None
     }
 
+    /// What is inside each member of an object whose members have names of the template's own, if there is one.
+    pub fn optional_entries<T>(
+        &mut self,
+        name: &'static str,
+        wanted: &str,
+        mut read: impl FnMut(&str, &mut Self) -> Option<T>,
+    ) -> Option<BTreeMap<String, T>> {
+        let value = self.member(name)?;
+        let Value::Object(members) = value else {
+            self.fault(name, format!("must be {wanted}, not {}", kind(value)));
+            return None;
+        };
+        let mut found = BTreeMap::new();
+        for (key, value) in members {
+            let mut inner = Self::at(format!("{}/{name}/{key}", self.path), value, Rc::clone(&self.faults));
+            let one = read(key, &mut inner);
+            inner.finish();
+            found.extend(one.map(|one| (key.clone(), one)));
+        }
+        Some(found)
+    }
+
+    /// What is inside each item of a list of objects, if there is one.
+    pub fn items<T>(&mut self, name: &'static str, mut read: impl FnMut(&mut Self) -> Option<T>) -> Option<Vec<T>> {
+        let Value::Array(items) = self.member(name)? else {
+            self.fault(name, "must be a list");
+            return None;
+        };
+        let mut found = Vec::new();
+        for (at, value) in items.iter().enumerate() {
+            let mut inner = Self::at(format!("{}/{name}/{at}", self.path), value, Rc::clone(&self.faults));
+            found.extend(read(&mut inner));
+            inner.finish();
+        }
+        Some(found)
+    }
+
+    /// A word, or a list of texts, if there is either.
+    pub fn optional_word_or_texts(&mut self, name: &'static str) -> Option<Result<&'a str, Vec<&'a str>>> {
+        match self.member(name)? {
+            Value::String(word) => Some(Ok(word)),
+            Value::Array(items) if items.iter().all(Value::is_string) => {
+                Some(Err(items.iter().filter_map(Value::as_str).collect()))
+            }
+            other => {
+                self.fault(name, format!("must be a word or a list of texts, not {}", kind(other)));
+                None
+            }
+        }
+    }
+
     fn finish(&self) {
         let Some(members) = self.members else { return };
         for name in members.keys().filter(|name| !self.known.contains(&name.as_str())) {
@@ -253,6 +305,42 @@ mod tests {
              Count, Mode, Content, More"
         );
         assert_eq!(read(&json!([])).unwrap_err().to_string(), "# must be an object of properties, not a list");
+    }
+
+    #[test]
+    fn members_of_any_name_and_items_are_read_each_with_its_path() {
+        let read = |value: &Value| {
+            Properties::read(value, |properties| {
+                let named = properties.optional_entries("Named", "an object of names", |name, inner| {
+                    Some(format!("{name}={}", inner.text("Text", "a text")?))
+                });
+                let listed = properties.items("Listed", |inner| inner.text("Text", "a text").map(str::to_owned));
+                let chosen = properties
+                    .optional_word_or_texts("Chosen")
+                    .map(|chosen| chosen.map(str::len).map_err(|texts| texts.len()));
+                Some((named.unwrap_or_default().into_values().collect::<Vec<_>>(), listed, chosen))
+            })
+        };
+        let value =
+            json!({"Named": {"b": {"Text": "2"}, "a": {"Text": "1"}}, "Listed": [{"Text": "3"}], "Chosen": ["x", "y"]});
+        assert_eq!(
+            read(&value).unwrap(),
+            (vec!["a=1".to_owned(), "b=2".to_owned()], Some(vec!["3".to_owned()]), Some(Err(2)))
+        );
+        assert_eq!(read(&json!({"Named": {}, "Chosen": "word"})).unwrap(), (vec![], None, Some(Ok(4))));
+        for (value, told) in [
+            (json!({"Named": []}), "#/Named must be an object of names, not a list"),
+            (json!({"Named": {"a": "x"}}), "#/Named/a must be an object of properties, not text"),
+            (
+                json!({"Named": {"a": {"Txt": "x"}}}),
+                "#/Named/a/Text is missing; it must be a text; #/Named/a/Txt is not known; did you mean Text?",
+            ),
+            (json!({"Named": {}, "Listed": [{"Text": "x"}, {}]}), "#/Listed/1/Text is missing; it must be a text"),
+            (json!({"Named": {}, "Listed": {}}), "#/Listed must be a list"),
+            (json!({"Named": {}, "Chosen": [1]}), "#/Chosen must be a word or a list of texts, not a list"),
+        ] {
+            assert_eq!(read(&value).unwrap_err().to_string(), told);
+        }
     }
 
     fn any_value() -> impl Strategy<Value = Value> {

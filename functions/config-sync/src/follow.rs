@@ -1,0 +1,365 @@
+//! The sequence: look, compare, log in, write, restart, follow; each step safe to be cut off after and to be done again.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use lambda_runtime::tracing::info;
+use time::OffsetDateTime;
+use watchkeeper_events::ServiceArn;
+use watchkeeper_lease::{Budget, Fence, Flight, FlightError, Holder, Key, Kind, Store, single_flight};
+use watchkeeper_secrets::Hidden;
+
+use crate::declared::{Declared, Mode, Route, Source};
+use crate::document::{Document, Place, Reading, Readings, Version};
+use crate::plan::{self, Action, Content, Fault, content};
+use crate::service::{Deployment, Service, TaskId};
+use crate::state::{Since, State, Step, Work};
+use crate::token::Token;
+use crate::trouble::Trouble;
+
+/// The kind of key that a declaration's work is done under.
+const KIND: Kind = Kind("config");
+/// How often in one run the documents may turn out to be other than they were looked at.
+const LOOKS: usize = 3;
+
+/// A declaration, as it is stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Declaration {
+    /// Its name.
+    pub id: String,
+    /// What it says.
+    pub declared: Declared,
+    /// What is remembered.
+    pub state: State,
+}
+
+/// How a write ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Written {
+    /// It is what the target says now.
+    Done,
+    /// Somebody has changed the target since it was read; what they wrote is still there.
+    Overtaken,
+}
+
+/// Secrets, parameters, clusters, buckets.
+pub trait Documents: Send + Sync {
+    /// What a source says now.
+    fn reading(&self, source: &Source) -> impl Future<Output = Result<Reading, Trouble>> + Send;
+
+    /// The version that a source has now.
+    fn version(&self, source: &Source) -> impl Future<Output = Result<Version, Trouble>> + Send;
+
+    /// A document.
+    fn document(&self, place: &Place) -> impl Future<Output = Result<Document, Trouble>> + Send;
+
+    /// Makes `text` what the document says, if it is still as it was read. The same token makes the same write.
+    fn write(
+        &self,
+        place: &Place,
+        base: &Document,
+        token: &Token,
+        text: &Hidden,
+    ) -> impl Future<Output = Result<Written, Trouble>> + Send;
+}
+
+/// A database, to be logged in to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogIn {
+    /// The host.
+    pub host: String,
+    /// The port.
+    pub port: String,
+    /// The database.
+    pub database: String,
+    /// The user.
+    pub user: Hidden,
+    /// The password.
+    pub password: Hidden,
+    /// Who signed the server's certificate, as PEM, if it is not Amazon RDS.
+    pub ca: Option<String>,
+}
+
+/// Databases.
+pub trait Databases: Send + Sync {
+    /// Tries to log in; what stands in the way is told in the database's own words.
+    fn log_in(&self, to: &LogIn) -> impl Future<Output = Result<(), Trouble>> + Send;
+}
+
+/// ECS.
+pub trait Ecs: Send + Sync {
+    /// The services that may read one of these documents.
+    fn readers(&self, places: &BTreeSet<Place>) -> impl Future<Output = Result<Vec<ServiceArn>, Trouble>> + Send;
+
+    /// A service, if there is one that has tasks or wants some.
+    fn service(&self, service: &ServiceArn) -> impl Future<Output = Result<Option<Service>, Trouble>> + Send;
+
+    /// Has it deployed anew in the revision that it has; returns the new deployment.
+    fn deploy(&self, service: &ServiceArn) -> impl Future<Output = Result<Option<Deployment>, Trouble>> + Send;
+
+    /// Stops a task.
+    fn stop(&self, service: &ServiceArn, task: &TaskId) -> impl Future<Output = Result<(), Trouble>> + Send;
+}
+
+/// The declarations in the state table.
+pub trait Declarations: Send + Sync {
+    /// One, as it is now, if it is still wanted.
+    fn get(&self, id: &str) -> impl Future<Output = Result<Option<Declaration>, Trouble>> + Send;
+
+    /// Remembers how far it is, unless somebody with a newer fence did, or it is gone: that is [`Trouble::FencedOff`].
+    fn remember(&self, id: &str, state: &State, fence: Fence) -> impl Future<Output = Result<(), Trouble>> + Send;
+}
+
+/// The way to ops.
+pub trait Ops: Send + Sync {
+    /// Tells how a piece of work ended. The same piece is told once, however often this is called.
+    fn tell(&self, report: &Report) -> impl Future<Output = Result<(), Trouble>> + Send;
+}
+
+/// The leases.
+pub trait Leases: Send + Sync {
+    /// Where they are kept.
+    type Store: Store + Send + Sync;
+
+    /// Them.
+    fn leases(&self) -> &Self::Store;
+}
+
+/// All that a run speaks with.
+pub trait World: Documents + Databases + Ecs + Declarations + Ops + Leases {}
+impl<W: Documents + Databases + Ecs + Declarations + Ops + Leases> World for W {}
+
+/// How a piece of work ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Report {
+    /// The declaration.
+    pub declaration: String,
+    /// When the work began; with the declaration this names the piece of work.
+    pub began: OffsetDateTime,
+    /// When it ended.
+    pub ended: OffsetDateTime,
+    /// The addresses in the target that were written.
+    pub changed: Vec<String>,
+    /// What became of the services, by ARN.
+    pub services: BTreeMap<String, Step>,
+}
+
+/// How far a run came.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Done {
+    /// The addresses in the target that were written.
+    pub changed: Vec<String>,
+    /// The addresses whose values in the target are others, and are left so.
+    pub left: Vec<String>,
+    /// Whether services are still on their way.
+    pub goes_on: bool,
+}
+
+/// Brings a declaration's target and services in step, never twice at once: who finds another at work leaves it to that one.
+pub async fn keep_in_step<W: World>(
+    world: &W,
+    id: &str,
+    holder: &Holder,
+    budget: Budget,
+    now: impl Fn() -> OffsetDateTime + Copy + Send,
+) -> Result<Flight<Done>, FlightError<Trouble>> {
+    let key = Key::new(KIND, id);
+    single_flight(world.leases(), &key, holder, now, budget, |lease| follow(world, id, lease.fence, now)).await
+}
+
+/// One run under a lease of this fence.
+async fn follow<W: World>(
+    world: &W,
+    id: &str,
+    fence: Fence,
+    now: impl Fn() -> OffsetDateTime + Send,
+) -> Result<Done, Trouble> {
+    let Some(declaration) = world.get(id).await? else { return Ok(Done::default()) };
+    let mut run = Run {
+        world,
+        id,
+        declared: declaration.declared,
+        stored: declaration.state.clone(),
+        state: declaration.state,
+        fence,
+    };
+    let mut done = Done::default();
+    run.write(&mut done, &now).await?;
+    run.restart(&mut done, &now).await?;
+    Ok(done)
+}
+
+struct Run<'a, W> {
+    world: &'a W,
+    id: &'a str,
+    declared: Declared,
+    /// What the table has.
+    stored: State,
+    /// What it is to have.
+    state: State,
+    fence: Fence,
+}
+
+impl<W: World> Run<'_, W> {
+    async fn remember(&mut self) -> Result<(), Trouble> {
+        if self.state != self.stored {
+            self.world.remember(self.id, &self.state, self.fence).await?;
+            self.stored = self.state.clone();
+        }
+        Ok(())
+    }
+
+    /// Notes since when a document has had its version.
+    fn note(&mut self, place: &Place, document: &Document) {
+        let at = match self.state.since.get(place) {
+            Some(known) if known.version == document.version => return,
+            Some(_) => document.changed_at,
+            // Met for the first time: nobody knows when it became current, and a tag may have been changed since.
+            None => document.made_at,
+        };
+        self.state.since.insert(place.clone(), Since { version: document.version.clone(), at });
+    }
+
+    /// Makes the target say what the sources say.
+    async fn write(&mut self, done: &mut Done, now: &impl Fn() -> OffsetDateTime) -> Result<(), Trouble> {
+        for _ in 0..LOOKS {
+            // The target comes first: if it is still the same when it is written, no source was read by anybody later than here
+            // and written before. So what is new is never overwritten with what is older.
+            let target = self.world.document(&self.declared.target).await?;
+            let Some(sources) = self.sources().await? else { continue };
+            self.note(&self.declared.target.clone(), &target);
+            let versions: BTreeMap<_, _> =
+                sources.iter().map(|(name, read)| (name.clone(), read.version.clone())).collect();
+            match content(&self.declared, &self.state, &sources, &target)? {
+                Content::InStep => {
+                    self.state.in_step_with = Some(versions);
+                    return Ok(());
+                }
+                Content::Drifted { changed } => {
+                    done.left = changed;
+                    return Ok(());
+                }
+                Content::Write { changed, .. } if self.declared.mode == Mode::Observe => {
+                    done.left = changed;
+                    return Ok(());
+                }
+                Content::Write { text, changed } => {
+                    self.log_in(&sources).await?;
+                    let work = self.state.work.get_or_insert_with(|| Work { began: now(), changed: Vec::new() });
+                    let new: Vec<_> = changed.iter().filter(|one| !work.changed.contains(one)).cloned().collect();
+                    work.changed.extend(new);
+                    self.remember().await?;
+                    let token = Token::new(self.id, &sources, &target.version, text.reveal());
+                    match self.world.write(&self.declared.target, &target, &token, &text).await? {
+                        Written::Done => {
+                            info!(declaration = self.id, target = %self.declared.target, version = %token, ?changed, "written");
+                            done.changed = changed;
+                        }
+                        Written::Overtaken => info!(declaration = self.id, "somebody was faster: looking again"),
+                    }
+                    // Either way it is looked at again: what it says now, and since when.
+                }
+            }
+        }
+        Err(Trouble::Restless)
+    }
+
+    /// What the sources said at one moment; nothing if they changed meanwhile.
+    async fn sources(&self) -> Result<Option<Readings>, Trouble> {
+        let mut readings = Readings::new();
+        for (name, source) in &self.declared.sources {
+            readings.insert(name.clone(), self.world.reading(source).await?);
+        }
+        // The last one read was current when all others are found unchanged after it.
+        let all_but_last = self.declared.sources.len().saturating_sub(1);
+        for (name, source) in self.declared.sources.iter().take(all_but_last) {
+            if self.world.version(source).await? != readings[name].version {
+                return Ok(None);
+            }
+        }
+        Ok(Some(readings))
+    }
+
+    /// Tries the new credential, where the declaration says how.
+    async fn log_in(&self, sources: &Readings) -> Result<(), Trouble> {
+        let Some(Route { host, port, database, user, password, ca }) = &self.declared.route else { return Ok(()) };
+        let value = |expression: &crate::expression::Expression| {
+            let fault = |why| Fault::Source { address: "the database's login".to_owned(), why };
+            expression.value(sources).map_err(fault)
+        };
+        let plain = |expression| Ok::<_, Fault>(value(expression)?.reveal().to_owned());
+        let to = LogIn {
+            host: plain(host)?,
+            port: plain(port)?,
+            database: plain(database)?,
+            user: value(user)?,
+            password: value(password)?,
+            ca: ca.clone(),
+        };
+        self.world.log_in(&to).await
+    }
+
+    /// Has services restarted whose tasks have not read what the documents say now.
+    async fn restart(&mut self, done: &mut Done, now: &impl Fn() -> OffsetDateTime) -> Result<(), Trouble> {
+        let watched = self.declared.watched();
+        let target = self.declared.target.clone();
+        for place in watched.iter().filter(|place| **place != target) {
+            let document = self.world.document(place).await?;
+            self.note(place, &document);
+        }
+        self.state.since.retain(|place, _| watched.contains(place));
+        // Before ECS is looked at: all that it shows is later than this.
+        self.remember().await?;
+        let mut readers: BTreeMap<String, ServiceArn> = BTreeMap::new();
+        for reader in self.world.readers(&watched).await? {
+            readers.insert(reader.as_str().to_owned(), reader);
+        }
+        let mut services = Vec::new();
+        for reader in readers.into_values() {
+            let service = self.world.service(&reader).await?;
+            services.push((reader, service));
+        }
+        let plan = plan::restarts(&self.declared, &self.state.since, &self.state.rollouts, &services, now());
+        if !plan.actions.is_empty() {
+            self.state.work.get_or_insert_with(|| Work { began: now(), changed: Vec::new() });
+        }
+        done.goes_on = !plan.is_over();
+        self.state.rollouts = plan.rollouts;
+        self.remember().await?;
+        for action in &plan.actions {
+            self.act(action).await?;
+        }
+        self.remember().await?;
+        if !done.goes_on {
+            self.tell(now()).await?;
+        }
+        Ok(())
+    }
+
+    async fn act(&mut self, action: &Action) -> Result<(), Trouble> {
+        match action {
+            Action::Deploy(service) => {
+                let deployment = self.world.deploy(service).await?;
+                info!(declaration = self.id, %service, "deployed anew");
+                if let (Some(begun), Some(rollout)) = (deployment, self.state.rollouts.get_mut(service.as_str())) {
+                    rollout.step = Step::Following { deployment: begun.id, made_at: begun.made_at };
+                }
+                Ok(())
+            }
+            Action::Stop(service, task) => {
+                info!(declaration = self.id, %service, task = task.0, "stopped, to be replaced");
+                self.world.stop(service, task).await
+            }
+        }
+    }
+
+    /// Tells ops how the work ended, if there was any.
+    async fn tell(&mut self, now: OffsetDateTime) -> Result<(), Trouble> {
+        let Some(Work { began, changed }) = self.state.work.clone() else { return Ok(()) };
+        let services =
+            self.state.rollouts.iter().map(|(service, rollout)| (service.clone(), rollout.step.clone())).collect();
+        let report = Report { declaration: self.id.to_owned(), began, ended: now, changed, services };
+        self.world.tell(&report).await?;
+        self.state.work = None;
+        self.remember().await
+    }
+}

@@ -1,0 +1,246 @@
+//! Which services are restarted, and how far each is.
+//!
+//! A task has read a version if it was made after that became current. A service is restarted once for its versions: by a
+//! deployment that is asked for when no other is on its way, or that somebody else began since. What is noted before the call
+//! tells who finds it half done whether it was done: another deployment is wanted than before.
+
+use std::collections::BTreeMap;
+
+use time::OffsetDateTime;
+use watchkeeper_events::ServiceArn;
+
+use crate::declared::{Declared, Mode, Way};
+use crate::document::{Place, Version};
+use crate::service::{Asks, Controller, Deployment, DeploymentId, Progress, Service, Task, TaskId};
+use crate::state::{Rollout, Since, Step};
+
+/// What to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Action {
+    /// Have the service deployed anew, in the revision that it has.
+    Deploy(ServiceArn),
+    /// Stop a task that has read an old version; the service starts another.
+    Stop(ServiceArn, TaskId),
+}
+
+/// What to do, and what is to be remembered before it is done.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Plan {
+    /// How far each service is.
+    pub rollouts: BTreeMap<String, Rollout>,
+    /// What to do.
+    pub actions: Vec<Action>,
+    /// Services whose task definition always asks for the same version of a document: what is new does not reach them.
+    pub pinned: Vec<(ServiceArn, Place, Version)>,
+}
+
+impl Plan {
+    /// Whether nothing is left to be done or waited for.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        self.rollouts.values().all(|rollout| rollout.step.is_over())
+    }
+}
+
+/// What a service's tasks should have read.
+struct Goal {
+    versions: BTreeMap<Place, Version>,
+    /// A task that was made since has.
+    after: OffsetDateTime,
+}
+
+impl Goal {
+    fn of(service: &Service, since: &BTreeMap<Place, Since>) -> Option<Self> {
+        let asked: Vec<_> =
+            since.iter().filter(|(place, _)| service.reads.get(place) == Some(&Asks::Current)).collect();
+        Some(Self {
+            after: asked.iter().map(|(_, since)| since.at).max()?,
+            versions: asked.into_iter().map(|(place, since)| (place.clone(), since.version.clone())).collect(),
+        })
+    }
+
+    fn is_met_by(&self, task: &Task, ours: Option<&DeploymentId>) -> bool {
+        task.made_at >= self.after || ours == Some(&task.deployment)
+    }
+}
+
+/// The plan. A service that ECS does not know (`None`) reads nothing any more.
+#[must_use]
+pub fn restarts(
+    declared: &Declared,
+    since: &BTreeMap<Place, Since>,
+    known: &BTreeMap<String, Rollout>,
+    services: &[(ServiceArn, Option<Service>)],
+    now: OffsetDateTime,
+) -> Plan {
+    let mut plan = Plan::default();
+    let goals: Vec<_> = services
+        .iter()
+        .filter_map(|(arn, service)| {
+            let service = service.as_ref()?;
+            let pinned = since.keys().filter_map(|place| match service.reads.get(place) {
+                Some(Asks::Pinned(version)) => Some((arn.clone(), place.clone(), version.clone())),
+                _ => None,
+            });
+            plan.pinned.extend(pinned);
+            Some((arn, service, Goal::of(service, since)?))
+        })
+        .collect();
+    let before = |arn: &ServiceArn, goal: &Goal| {
+        known.get(arn.as_str()).filter(|rollout| rollout.versions == goal.versions).cloned()
+    };
+    // Those that are at work keep their places; who waits takes what is left, in the order of the services' names.
+    let is_at_work = |(arn, service, goal): &&(&ServiceArn, &Service, Goal)| {
+        // Also one that is still on its way to the versions before.
+        let is_on_its_way = |known: &Rollout| known.versions == goal.versions || service.is_in_flight();
+        known.get(arn.as_str()).is_some_and(|known| known.step.is_at_work() && is_on_its_way(known))
+    };
+    let at_work = goals.iter().filter(is_at_work).count();
+    let mut room = declared.at_once.saturating_sub(at_work);
+    for (arn, service, goal) in goals {
+        let known = before(arn, &goal);
+        let was_at_work = known.as_ref().is_some_and(|rollout| rollout.step.is_at_work());
+        let began = known.as_ref().map_or(now, |rollout| rollout.began);
+        let one = One { declared, arn, service, goal: &goal, began, now };
+        let (step, action) = match known.map(|rollout| rollout.step) {
+            Some(step) if step.is_at_work() => one.go_on(step),
+            Some(step @ (Step::Failed { .. } | Step::LeftAlone { .. })) => (one.mended().unwrap_or(step), None),
+            _ => one.begin(room > 0),
+        };
+        if step.is_at_work() && !was_at_work {
+            room = room.saturating_sub(1);
+        }
+        plan.actions.extend(action);
+        plan.rollouts.insert(arn.as_str().to_owned(), Rollout { versions: goal.versions, began, step });
+    }
+    plan
+}
+
+/// One service.
+struct One<'a> {
+    declared: &'a Declared,
+    arn: &'a ServiceArn,
+    service: &'a Service,
+    goal: &'a Goal,
+    began: OffsetDateTime,
+    now: OffsetDateTime,
+}
+
+impl One<'_> {
+    fn stale(&self, ours: Option<&DeploymentId>) -> impl Iterator<Item = &Task> {
+        self.service.tasks.iter().filter(move |task| !self.goal.is_met_by(task, ours))
+    }
+
+    /// Somebody has replaced the tasks since.
+    fn mended(&self) -> Option<Step> {
+        (self.stale(None).next().is_none() && self.service.is_steady()).then_some(Step::Done)
+    }
+
+    fn begin(&self, has_room: bool) -> (Step, Option<Action>) {
+        if self.stale(None).next().is_none() {
+            return (Step::Done, None);
+        }
+        if !self.declared.restarts(self.arn) || self.declared.mode == Mode::Observe {
+            return (left_alone("it is not to be restarted by this declaration"), None);
+        }
+        if let Controller::Other(name) = &self.service.controller {
+            return (left_alone(&format!("its deployments are made by {name}: restart it there")), None);
+        }
+        if let Some(deployment) = self.in_flight_since() {
+            return (following(deployment), None);
+        }
+        if self.service.is_in_flight() {
+            return (self.wait(), None);
+        }
+        if !has_room {
+            return (Step::Waiting, None);
+        }
+        match self.declared.way {
+            Way::Deployment => {
+                let over = self.service.primary().map(|deployment| deployment.id.clone());
+                (Step::Asked { over }, Some(Action::Deploy(self.arn.clone())))
+            }
+            Way::ReplaceTasks => self.replace(),
+        }
+    }
+
+    /// The wanted deployment, if it is on its way and all its tasks read the new versions.
+    fn in_flight_since(&self) -> Option<&Deployment> {
+        self.service
+            .primary()
+            .filter(|primary| primary.progress == Progress::InProgress && primary.made_at >= self.goal.after)
+    }
+
+    fn go_on(&self, step: Step) -> (Step, Option<Action>) {
+        match step {
+            Step::Asked { over } => match self.service.primary() {
+                Some(primary) if Some(&primary.id) != over.as_ref() => self.follow(&primary.id, primary.made_at),
+                _ if self.is_out_of_patience() => (self.too_late(), None),
+                _ => (Step::Asked { over }, Some(Action::Deploy(self.arn.clone()))),
+            },
+            Step::Following { deployment, made_at } => self.follow(&deployment, made_at),
+            Step::Replacing => self.replace(),
+            Step::Waiting | Step::Done | Step::Failed { .. } | Step::LeftAlone { .. } => (step, None),
+        }
+    }
+
+    fn follow(&self, id: &DeploymentId, made_at: OffsetDateTime) -> (Step, Option<Action>) {
+        let found = self.service.deployments.iter().find(|deployment| deployment.id == *id);
+        let step = match (found, self.service.primary()) {
+            (Some(ours), _) if ours.progress == Progress::Failed => {
+                failed("its deployment failed", ours.evidence.as_deref())
+            }
+            // Somebody began another since, whose tasks read the new versions as well.
+            (_, Some(primary)) if primary.id != *id && primary.made_at > made_at => following(primary),
+            (Some(ours), _) if ours.progress == Progress::Completed && self.stale(Some(id)).next().is_none() => {
+                Step::Done
+            }
+            (Some(_), _) if self.is_out_of_patience() => self.too_late(),
+            (Some(ours), _) => following(ours),
+            // ECS has taken it back, or has forgotten it.
+            (None, _) => self.mended().unwrap_or_else(|| {
+                failed(
+                    "its deployment was rolled back",
+                    self.service.primary().and_then(|primary| primary.evidence.as_deref()),
+                )
+            }),
+        };
+        (step, None)
+    }
+
+    /// One task at a time, when all run well.
+    fn replace(&self) -> (Step, Option<Action>) {
+        let oldest = self.stale(None).min_by_key(|task| (task.made_at, &task.id));
+        match oldest {
+            _ if self.is_out_of_patience() => (self.mended().unwrap_or_else(|| self.too_late()), None),
+            _ if !self.service.is_steady() => (Step::Replacing, None),
+            None => (Step::Done, None),
+            Some(task) => (Step::Replacing, Some(Action::Stop(self.arn.clone(), task.id.clone()))),
+        }
+    }
+
+    fn wait(&self) -> Step {
+        if self.is_out_of_patience() { self.too_late() } else { Step::Waiting }
+    }
+
+    fn is_out_of_patience(&self) -> bool {
+        self.now - self.began > self.declared.patience
+    }
+
+    fn too_late(&self) -> Step {
+        let evidence = self.service.deployments.iter().find_map(|deployment| deployment.evidence.as_deref());
+        failed(&format!("it was not done after {} min", self.declared.patience.whole_minutes()), evidence)
+    }
+}
+
+fn following(deployment: &Deployment) -> Step {
+    Step::Following { deployment: deployment.id.clone(), made_at: deployment.made_at }
+}
+
+fn failed(what: &str, evidence: Option<&str>) -> Step {
+    Step::Failed { why: evidence.map_or_else(|| what.to_owned(), |evidence| format!("{what}: {evidence}")) }
+}
+
+fn left_alone(why: &str) -> Step {
+    Step::LeftAlone { why: why.to_owned() }
+}

@@ -1,0 +1,284 @@
+//! What is decided, case by case.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking, also in its own functions")]
+
+use std::collections::BTreeMap;
+
+use config_sync::declared::{Declared, Mode, OnDrift, Restart, Source, Value, Way};
+use config_sync::document::{self, Document, Place, Reading, Readings, Version};
+use config_sync::plan::{Action, Content, content, restarts};
+use config_sync::service::{Asks, Controller, Deployment, DeploymentId, Progress, Service, Task, TaskId};
+use config_sync::state::{Rollout, Since, State, Step};
+use time::macros::datetime;
+use time::{Duration, OffsetDateTime};
+use watchkeeper_events::ServiceArn;
+use watchkeeper_secrets::Hidden;
+
+const NOW: OffsetDateTime = datetime!(2026-11-21 12:00 UTC);
+const PASSWORD: &str = "pl\"an\\ted";
+
+fn declared() -> Declared {
+    Declared {
+        sources: [("db".to_owned(), Source::Document(place("source")))].into(),
+        target: place("target"),
+        values: vec![
+            value("json:password", "{db.password}"),
+            value("json:url > url:password", "{db.password}"),
+            value("json:host", "db.internal"),
+        ],
+        route: None,
+        restart: Restart::Readers,
+        way: Way::Deployment,
+        at_once: 1,
+        patience: Duration::minutes(30),
+        mode: Mode::Act,
+        on_drift: OnDrift::Repair,
+    }
+}
+
+fn value(address: &str, expression: &str) -> Value {
+    Value { address: address.parse().unwrap(), expression: expression.parse().unwrap() }
+}
+
+fn place(name: &str) -> Place {
+    Place::Secret(name.to_owned())
+}
+
+fn version(name: &str) -> Version {
+    Version(name.to_owned())
+}
+
+fn readings(text: &str) -> Readings {
+    let content = document::Content::Text(Hidden::from(text));
+    [("db".to_owned(), Reading { version: version("2"), content })].into()
+}
+
+fn target(text: &str) -> Document {
+    Document { version: version("7"), text: Hidden::from(text), made_at: NOW, changed_at: NOW }
+}
+
+fn source() -> String {
+    serde_json::json!({"username": "agent", "password": PASSWORD}).to_string()
+}
+
+const OLD: &str = r#"{ "url": "postgres://agent:old@h/db",
+  "host": "db.internal", "password": "old" }"#;
+
+#[test]
+fn only_what_differs_is_written() {
+    let Content::Write { text, changed } =
+        content(&declared(), &State::default(), &readings(&source()), &target(OLD)).unwrap()
+    else {
+        panic!("there is something to write")
+    };
+    assert_eq!(changed, ["json:password", "json:url > url:password"]);
+    let expected = r#"{ "url": "postgres://agent:pl%22an%5Cted@h/db",
+  "host": "db.internal", "password": "pl\"an\\ted" }"#;
+    assert_eq!(text.reveal(), expected);
+    let again = content(&declared(), &State::default(), &readings(&source()), &target(expected));
+    assert_eq!(again, Ok(Content::InStep));
+}
+
+#[test]
+fn a_change_by_somebody_else_is_repaired_or_told_as_declared() {
+    let in_step_with =
+        |number: &str| State { in_step_with: Some([("db".to_owned(), version(number))].into()), ..State::default() };
+    let tolerant = Declared { on_drift: OnDrift::Report, ..declared() };
+    let plan =
+        |declared: &Declared, state: State| content(declared, &state, &readings(&source()), &target(OLD)).unwrap();
+    assert!(matches!(plan(&declared(), in_step_with("2")), Content::Write { .. }));
+    assert!(matches!(plan(&tolerant, in_step_with("2")), Content::Drifted { changed } if changed.len() == 2));
+    assert!(matches!(plan(&tolerant, in_step_with("1")), Content::Write { .. }), "the source is another now");
+    assert!(matches!(plan(&tolerant, State::default()), Content::Write { .. }), "it was never in step");
+}
+
+#[test]
+fn what_does_not_fit_is_told_with_its_place_and_without_a_value() {
+    for (source, target_text, told) in [
+        ("{\"user\":\"pl\\\"an\"}", OLD, "json:password"),
+        ("no json: planted", OLD, "json:password"),
+        ("[\"planted\"]", OLD, "json:password"),
+        (&*source(), "{\"password\":\"planted\"}", "url"),
+        (&*source(), "password = planted", "json"),
+        (&*source(), "{\"password\":{\"planted\":1},\"url\":\"x\",\"host\":\"y\"}", "json:password"),
+    ] {
+        let fault = content(&declared(), &State::default(), &readings(source), &target(target_text)).unwrap_err();
+        let text = fault.to_string();
+        assert!(text.contains(told) && !text.contains("plan"), "{text}");
+        assert!(!format!("{fault:?}").contains("plan"), "{fault:?}");
+    }
+}
+
+fn arn(name: &str) -> ServiceArn {
+    ServiceArn::parse(&format!("arn:aws:ecs:eu-west-1:123456789012:service/demo/{name}")).unwrap()
+}
+
+fn id(name: &str) -> DeploymentId {
+    DeploymentId(name.to_owned())
+}
+
+fn deployment(name: &str, minutes: i64, progress: Progress) -> Deployment {
+    Deployment {
+        id: id(name),
+        made_at: NOW + Duration::minutes(minutes),
+        progress,
+        evidence: Some("exit code 1".into()),
+    }
+}
+
+fn task(name: &str, minutes: i64, deployment: &str) -> Task {
+    let made_at = NOW + Duration::minutes(minutes);
+    Task { id: TaskId(name.to_owned()), made_at, deployment: id(deployment), is_steady: true }
+}
+
+/// One that has run for an hour, and whose target changed ten minutes ago.
+fn service() -> Service {
+    Service {
+        reads: [(place("target"), Asks::Current)].into(),
+        controller: Controller::Ecs,
+        desired: 2,
+        deployments: vec![deployment("old", -60, Progress::Completed)],
+        tasks: vec![task("t1", -60, "old"), task("t2", -50, "old")],
+        mutable_images: Vec::new(),
+    }
+}
+
+fn since() -> BTreeMap<Place, Since> {
+    [(place("target"), Since { version: version("8"), at: NOW - Duration::minutes(10) })].into()
+}
+
+fn known(step: Step, versions: &str, began: i64) -> BTreeMap<String, Rollout> {
+    let versions = [(place("target"), version(versions))].into();
+    let began = NOW + Duration::minutes(began);
+    [(arn("a").as_str().to_owned(), Rollout { versions, began, step })].into()
+}
+
+fn following(name: &str, minutes: i64) -> Step {
+    Step::Following { deployment: id(name), made_at: NOW + Duration::minutes(minutes) }
+}
+
+/// The step that service `a` is in after the plan, and what is done about it.
+fn planned(declared: &Declared, known: &BTreeMap<String, Rollout>, service: Service) -> (Step, Vec<Action>) {
+    let plan = restarts(declared, &since(), known, &[(arn("a"), Some(service))], NOW);
+    (plan.rollouts[arn("a").as_str()].step.clone(), plan.actions)
+}
+
+#[test]
+fn a_service_that_has_read_the_old_version_is_deployed_once() {
+    let asked = Step::Asked { over: Some(id("old")) };
+    let none = BTreeMap::new();
+    assert_eq!(planned(&declared(), &none, service()), (asked.clone(), vec![Action::Deploy(arn("a"))]));
+    // Cut off before the call: another deployment is not there yet.
+    let again = known(asked.clone(), "8", -1);
+    assert_eq!(planned(&declared(), &again, service()), (asked, vec![Action::Deploy(arn("a"))]));
+    // Cut off after it.
+    let mut begun = service();
+    begun.deployments.insert(0, deployment("new", -1, Progress::InProgress));
+    assert_eq!(planned(&declared(), &again, begun.clone()), (following("new", -1), vec![]));
+    let follows = known(following("new", -1), "8", -1);
+    assert_eq!(planned(&declared(), &follows, begun), (following("new", -1), vec![]));
+    let mut done = service();
+    done.deployments = vec![deployment("new", -1, Progress::Completed)];
+    done.tasks = vec![task("t3", 0, "new"), task("t4", 0, "new")];
+    assert_eq!(planned(&declared(), &follows, done.clone()), (Step::Done, vec![]));
+    assert_eq!(planned(&declared(), &none, done), (Step::Done, vec![]), "who finds it so has nothing to do");
+}
+
+#[test]
+fn nothing_starts_over_a_deployment_that_is_on_its_way() {
+    let mut before = service();
+    before.deployments.insert(0, deployment("theirs", -20, Progress::InProgress));
+    assert_eq!(planned(&declared(), &BTreeMap::new(), before.clone()), (Step::Waiting, vec![]));
+    let late = known(Step::Waiting, "8", -31);
+    let (step, actions) = planned(&declared(), &late, before);
+    assert!(
+        matches!(step, Step::Failed { ref why } if why.contains("30 min") && why.contains("exit code 1")),
+        "{step:?}"
+    );
+    assert!(actions.is_empty());
+    let mut since = service();
+    since.deployments.insert(0, deployment("theirs", -5, Progress::InProgress));
+    let taken_for_ours = planned(&declared(), &BTreeMap::new(), since);
+    assert_eq!(taken_for_ours, (following("theirs", -5), vec![]), "its tasks read the new version all the same");
+}
+
+#[test]
+fn a_deployment_that_fails_is_told_and_not_repeated_for_this_version() {
+    let follows = known(following("new", -5), "8", -5);
+    let mut failed = service();
+    failed.deployments.insert(0, deployment("new", -5, Progress::Failed));
+    let (step, actions) = planned(&declared(), &follows, failed.clone());
+    assert!(matches!(step, Step::Failed { ref why } if why.contains("exit code 1")) && actions.is_empty());
+    // Rolled back: it is not there any more.
+    let (rolled_back, actions) = planned(&declared(), &follows, service());
+    assert!(matches!(rolled_back, Step::Failed { ref why } if why.contains("rolled back")) && actions.is_empty());
+    let remembered = known(step.clone(), "8", -5);
+    assert_eq!(planned(&declared(), &remembered, failed.clone()), (step.clone(), vec![]));
+    // A new version is another chance.
+    let older = known(step.clone(), "7", -5);
+    assert_eq!(planned(&declared(), &older, failed).1, [Action::Deploy(arn("a"))]);
+    // Somebody has mended it.
+    let mut mended = service();
+    mended.deployments = vec![deployment("theirs", -2, Progress::Completed)];
+    mended.tasks = vec![task("t5", -2, "theirs"), task("t6", -2, "theirs")];
+    assert_eq!(planned(&declared(), &remembered, mended), (Step::Done, vec![]));
+}
+
+#[test]
+fn tasks_are_replaced_one_by_one_when_all_run_well() {
+    let replacing = Declared { way: Way::ReplaceTasks, ..declared() };
+    let first = planned(&replacing, &BTreeMap::new(), service());
+    assert_eq!(first, (Step::Replacing, vec![Action::Stop(arn("a"), TaskId("t1".into()))]));
+    let begun = known(Step::Replacing, "8", -1);
+    let mut one_short = service();
+    one_short.tasks.remove(0);
+    assert_eq!(planned(&replacing, &begun, one_short.clone()), (Step::Replacing, vec![]));
+    one_short.tasks.push(task("t3", 0, "old"));
+    let second = planned(&replacing, &begun, one_short.clone());
+    assert_eq!(second, (Step::Replacing, vec![Action::Stop(arn("a"), TaskId("t2".into()))]));
+    one_short.tasks = vec![task("t3", 0, "old"), task("t4", 0, "old")];
+    assert_eq!(planned(&replacing, &begun, one_short), (Step::Done, vec![]));
+}
+
+#[test]
+fn what_is_not_ours_to_restart_is_left_alone_and_told() {
+    let mut blue_green = service();
+    blue_green.controller = Controller::Other("CODE_DEPLOY".to_owned());
+    let (step, actions) = planned(&declared(), &BTreeMap::new(), blue_green);
+    assert!(matches!(step, Step::LeftAlone { ref why } if why.contains("CODE_DEPLOY")) && actions.is_empty());
+    for declared in [
+        Declared { mode: Mode::Observe, ..declared() },
+        Declared { restart: Restart::None, ..declared() },
+        Declared { restart: Restart::These([arn("b").as_str().to_owned()].into()), ..declared() },
+    ] {
+        let (step, actions) = planned(&declared, &BTreeMap::new(), service());
+        assert!(matches!(step, Step::LeftAlone { .. }) && actions.is_empty());
+    }
+    let these = Declared { restart: Restart::These([arn("a").as_str().to_owned()].into()), ..declared() };
+    assert_eq!(planned(&these, &BTreeMap::new(), service()).1, [Action::Deploy(arn("a"))]);
+}
+
+#[test]
+fn a_pinned_version_is_told_and_its_service_is_not_restarted_for_it() {
+    let mut pinned = service();
+    pinned.reads = [(place("target"), Asks::Pinned(version("3")))].into();
+    let plan = restarts(&declared(), &since(), &BTreeMap::new(), &[(arn("a"), Some(pinned)), (arn("b"), None)], NOW);
+    assert_eq!(plan.pinned, [(arn("a"), place("target"), version("3"))]);
+    assert!(plan.rollouts.is_empty() && plan.actions.is_empty());
+}
+
+#[test]
+fn services_take_turns() {
+    let services: Vec<_> = ["a", "b", "c"].map(|name| (arn(name), Some(service()))).into();
+    let plan = |at_once, known: &BTreeMap<String, Rollout>, services: &[(ServiceArn, Option<Service>)]| {
+        restarts(&Declared { at_once, ..declared() }, &since(), known, services, NOW)
+    };
+    let first = plan(2, &BTreeMap::new(), &services);
+    assert_eq!(first.actions, [Action::Deploy(arn("a")), Action::Deploy(arn("b"))]);
+    assert_eq!(first.rollouts[arn("c").as_str()].step, Step::Waiting);
+    assert!(!first.is_over());
+    // One that is on its way to the version before still takes a place.
+    let mut services = services;
+    services[0].1.as_mut().unwrap().deployments.insert(0, deployment("before", -20, Progress::InProgress));
+    let second = plan(1, &known(following("before", -20), "7", -20), &services);
+    assert!(second.actions.is_empty(), "{:?}", second.actions);
+}
