@@ -61,6 +61,23 @@ fn a_value_of_another_kind_or_of_a_disputed_one_is_refused() {
 }
 
 #[test]
+fn what_an_alias_repeats_is_read_and_not_replaced() {
+    for (document, path) in [
+        ("a: &x old\nb: *x\n", "a"),
+        ("a: &x {b: old}\nc: *x\n", "a.b"),
+        ("a: &x\n- y\n- b: old\nc:\n  <<: *x\n", "a[1].b"),
+        ("é: &x 'old'\nb: [*x]\n", "é"),
+    ] {
+        let address = format!("yaml:{path}").parse().unwrap();
+        assert_eq!(watchkeeper_documents::read(document, &address).unwrap(), "old");
+        let refused = replace(document, &address, "new").err().unwrap();
+        assert!(matches!(refused.why, Why::Computed { what } if what.contains("alias")), "{document}");
+    }
+    let beside = replace("a: &x {b: 1}\nc: *x\nd: old\n", &"yaml:d".parse().unwrap(), "new").unwrap();
+    assert_eq!(beside.text, "a: &x {b: 1}\nc: *x\nd: new\n");
+}
+
+#[test]
 fn the_form_stays_where_it_can() {
     for (old, value, new) in [
         ("a: x # c\n", "z", "a: z # c\n"),

@@ -2,8 +2,10 @@
 //!
 //! A string stays a string for readers of either version: where a plain one might become something else, it goes in double quotes.
 //! Numbers and booleans are read as they are written and are replaced only by the same kind; where the versions disagree on what a
-//! plain value is, it is not replaced at all. A value with an anchor keeps it: its aliases follow, as whoever wrote them wanted.
+//! plain value is, it is not replaced at all. A value with an anchor keeps it; one that an alias repeats
+//! elsewhere is not replaced, because more than that value would be another.
 
+mod aliases;
 mod bytes;
 mod plain;
 mod tree;
@@ -20,6 +22,10 @@ pub(super) fn find(path: &Path, document: &str) -> Result<Slot, Refusal> {
 
 pub(super) fn write(document: &str, slot: &Slot, value: &str) -> Result<String, Refusal> {
     let not_proven = || Refusal::at(Why::NotProven, document, slot.range.start);
+    if aliases::repeat(document, &slot.range) {
+        let what = "a value that an alias repeats elsewhere";
+        return Err(Refusal::at(Why::Computed { what }, document, slot.range.start));
+    }
     let old = tree::parse(document, None)?;
     let leaf = old.at(&slot.range).ok_or_else(not_proven)?;
     let forms = match leaf.sort {
