@@ -94,6 +94,8 @@ pub enum OnDrift {
 /// What was declared, as far as it decides.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Declared {
+    /// The name of the stack that declares it, which the tags of services must allow; known where the declaration is found.
+    pub stack: String,
     /// Where the values come from, by name.
     pub sources: BTreeMap<String, Source>,
     /// The document that is kept in step.

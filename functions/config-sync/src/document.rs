@@ -17,6 +17,27 @@ pub enum Place {
     Parameter(String),
 }
 
+impl Place {
+    /// Its kind and its name, for people: `secret formae/config-AbCdEf`, `parameter /cap/gold-master`.
+    #[must_use]
+    pub fn name(&self) -> String {
+        let resource = |arn: &str| arn.splitn(6, ':').nth(5).unwrap_or(arn).to_owned();
+        match self {
+            Self::Secret(arn) => {
+                let resource = resource(arn);
+                format!("secret {}", resource.strip_prefix("secret:").unwrap_or(&resource))
+            }
+            Self::Parameter(arn) => {
+                let resource = resource(arn);
+                let name = resource.strip_prefix("parameter/").unwrap_or(&resource);
+                // Only a name that is a path begins with a slash, which the ARN leaves out.
+                let slash = if name.contains('/') { "/" } else { "" };
+                format!("parameter {slash}{name}")
+            }
+        }
+    }
+}
+
 impl fmt::Display for Place {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (Self::Secret(arn) | Self::Parameter(arn)) = self;
@@ -54,6 +75,10 @@ pub struct Reading {
     pub version: Version,
     /// What it says.
     pub content: Content,
+    /// The document that it is kept in, which tasks may have read themselves.
+    pub kept_in: Option<Place>,
+    /// What AWS itself says is wrong with it: a master secret that cannot be rotated.
+    pub trouble: Option<String>,
 }
 
 /// What a source says.

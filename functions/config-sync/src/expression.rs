@@ -207,7 +207,9 @@ mod tests {
         let values =
             [("password", "p@ss/"), ("host", "db.example")].map(|(name, value)| (name.to_owned(), Hidden::from(value)));
         [("db", Content::Values(values.into())), ("key", text("k"))]
-            .map(|(name, content)| (name.to_owned(), Reading { version: Version("1".into()), content }))
+            .map(|(name, content)| {
+                (name.to_owned(), Reading { version: Version("1".into()), content, kept_in: None, trouble: None })
+            })
             .into()
     }
 

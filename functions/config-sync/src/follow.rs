@@ -10,9 +10,9 @@ use watchkeeper_secrets::Hidden;
 
 use crate::declared::{Declared, Mode, Route, Source};
 use crate::document::{Document, Place, Reading, Readings, Version};
-use crate::plan::{self, Action, Content, Fault, content};
+use crate::plan::{self, Action, Content, Fault, Warning, content};
 use crate::service::{Deployment, Service, TaskId};
-use crate::state::{Since, State, Step, Work};
+use crate::state::{Rollout, Since, State, Step, Work};
 use crate::token::Token;
 use crate::trouble::Trouble;
 
@@ -141,6 +141,8 @@ pub struct Report {
     pub changed: Vec<String>,
     /// What became of the services, by ARN.
     pub services: BTreeMap<String, Step>,
+    /// What a person should know of them.
+    pub warnings: Vec<Warning>,
 }
 
 /// How far a run came.
@@ -152,6 +154,10 @@ pub struct Done {
     pub left: Vec<String>,
     /// Whether services are still on their way.
     pub goes_on: bool,
+    /// What AWS itself says is wrong with the sources.
+    pub troubles: Vec<String>,
+    /// What a person should know of the services.
+    pub warnings: Vec<Warning>,
 }
 
 /// Brings a declaration's target and services in step, never twice at once: who finds another at work leaves it to that one.
@@ -181,11 +187,16 @@ async fn follow<W: World>(
         stored: declaration.state.clone(),
         state: declaration.state,
         fence,
+        kept_in: BTreeSet::new(),
     };
     let mut done = Done::default();
-    run.write(&mut done, &now).await?;
+    let written = run.write(&mut done, &now).await;
+    if written == Err(Trouble::FencedOff) {
+        return Err(Trouble::FencedOff);
+    }
+    // Services on their way are followed also where nothing can be written now.
     run.restart(&mut done, &now).await?;
-    Ok(done)
+    written.map(|()| done)
 }
 
 struct Run<'a, W> {
@@ -197,6 +208,8 @@ struct Run<'a, W> {
     /// What it is to have.
     state: State,
     fence: Fence,
+    /// The documents that the sources are kept in.
+    kept_in: BTreeSet<Place>,
 }
 
 impl<W: World> Run<'_, W> {
@@ -227,6 +240,8 @@ impl<W: World> Run<'_, W> {
             let target = self.world.document(&self.declared.target).await?;
             let Some(sources) = self.sources().await? else { continue };
             self.note(&self.declared.target.clone(), &target);
+            self.kept_in = sources.values().filter_map(|source| source.kept_in.clone()).collect();
+            done.troubles = sources.values().filter_map(|source| source.trouble.clone()).collect();
             let versions: BTreeMap<_, _> =
                 sources.iter().map(|(name, read)| (name.clone(), read.version.clone())).collect();
             match content(&self.declared, &self.state, &sources, &target)? {
@@ -300,7 +315,8 @@ impl<W: World> Run<'_, W> {
 
     /// Has services restarted whose tasks have not read what the documents say now.
     async fn restart(&mut self, done: &mut Done, now: &impl Fn() -> OffsetDateTime) -> Result<(), Trouble> {
-        let watched = self.declared.watched();
+        let mut watched = self.declared.watched();
+        watched.append(&mut self.kept_in);
         let target = self.declared.target.clone();
         for place in watched.iter().filter(|place| **place != target) {
             let document = self.world.document(place).await?;
@@ -319,10 +335,15 @@ impl<W: World> Run<'_, W> {
             services.push((reader, service));
         }
         let plan = plan::restarts(&self.declared, &self.state.since, &self.state.rollouts, &services, now());
-        if !plan.actions.is_empty() {
+        let is_left_alone = |(service, rollout): (&String, &Rollout)| {
+            matches!(rollout.step, Step::LeftAlone { .. })
+                && self.state.rollouts.get(service).is_none_or(|known| known.versions != rollout.versions)
+        };
+        if !plan.actions.is_empty() || plan.rollouts.iter().any(is_left_alone) {
             self.state.work.get_or_insert_with(|| Work { began: now(), changed: Vec::new() });
         }
         done.goes_on = !plan.is_over();
+        done.warnings.clone_from(&plan.warnings);
         self.state.rollouts = plan.rollouts;
         self.remember().await?;
         for action in &plan.actions {
@@ -330,7 +351,7 @@ impl<W: World> Run<'_, W> {
         }
         self.remember().await?;
         if !done.goes_on {
-            self.tell(now()).await?;
+            self.tell(plan.warnings, now()).await?;
         }
         Ok(())
     }
@@ -353,11 +374,11 @@ impl<W: World> Run<'_, W> {
     }
 
     /// Tells ops how the work ended, if there was any.
-    async fn tell(&mut self, now: OffsetDateTime) -> Result<(), Trouble> {
+    async fn tell(&mut self, warnings: Vec<Warning>, now: OffsetDateTime) -> Result<(), Trouble> {
         let Some(Work { began, changed }) = self.state.work.clone() else { return Ok(()) };
         let services =
             self.state.rollouts.iter().map(|(service, rollout)| (service.clone(), rollout.step.clone())).collect();
-        let report = Report { declaration: self.id.to_owned(), began, ended: now, changed, services };
+        let report = Report { declaration: self.id.to_owned(), began, ended: now, changed, services, warnings };
         self.world.tell(&report).await?;
         self.state.work = None;
         self.remember().await

@@ -4,11 +4,13 @@
 //! at them decides what is to be written ([`plan::content`]) and which services are to be restarted ([`plan::restarts`]); the
 //! sequence is [`follow`]'s, under a lease.
 
+pub mod aws;
 pub mod declared;
 pub mod document;
 pub mod expression;
 pub mod follow;
 pub mod plan;
+pub mod readers;
 pub mod service;
 pub mod state;
 mod token;

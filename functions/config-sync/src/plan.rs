@@ -2,6 +2,8 @@
 
 mod content;
 mod restarts;
+mod warning;
 
 pub use content::{Content, Fault, content};
 pub use restarts::{Action, Plan, restarts};
+pub use warning::Warning;

@@ -85,6 +85,8 @@ pub struct Service {
     pub tasks: Vec<Task>,
     /// Image tags that may stand for another image by now.
     pub mutable_images: Vec<String>,
+    /// The value of its tag `watchkeeper:allow`: the stack that may have it restarted.
+    pub allow: Option<String>,
 }
 
 impl Service {

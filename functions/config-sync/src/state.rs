@@ -59,18 +59,20 @@ pub enum Step {
         /// Why.
         why: String,
     },
-    /// It is not Watchkeeper's to restart.
+    /// It is not Watchkeeper's to restart, though the declaration asks for it.
     LeftAlone {
         /// Why.
         why: String,
     },
+    /// The declaration does not ask for it.
+    Unasked,
 }
 
 impl Step {
     /// Whether nothing more is done about it.
     #[must_use]
     pub fn is_over(&self) -> bool {
-        matches!(self, Self::Done | Self::Failed { .. } | Self::LeftAlone { .. })
+        matches!(self, Self::Done | Self::Failed { .. } | Self::LeftAlone { .. } | Self::Unasked)
     }
 
     /// Whether its tasks are being replaced.

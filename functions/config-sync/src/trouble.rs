@@ -1,19 +1,26 @@
 //! What keeps work from being done.
 
+use watchkeeper_aws_errors::Failed;
+use watchkeeper_declarations::Trouble as DeclarationTrouble;
+
 use crate::plan::Fault;
 
 /// Why work on a declaration was not done. It is tried again: by the message that asked for it, or by the sweep.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Trouble {
     /// A call to AWS failed.
-    #[error("{doing}: {why}")]
-    Aws {
-        /// What was being done.
-        doing: &'static str,
-        /// AWS's own error code and words.
+    #[error(transparent)]
+    Aws(#[from] Failed),
+    /// It may not be done, whoever is asked: a target that is RDS's own, a tag that is missing.
+    #[error("{0}")]
+    Refused(String),
+    /// What is stored cannot be understood.
+    #[error("the declaration {id} in the table cannot be understood: {why}")]
+    Stored {
+        /// Which.
+        id: String,
+        /// What is wrong with it.
         why: String,
-        /// Whether it is refused until a person changes something.
-        for_good: bool,
     },
     /// A document is not as declared.
     #[error(transparent)]
@@ -34,9 +41,19 @@ impl Trouble {
     #[must_use]
     pub fn may_pass(&self) -> bool {
         match self {
-            Self::Aws { for_good, .. } => !for_good,
-            Self::Document(_) => false,
+            Self::Aws(failed) => !failed.for_good,
+            Self::Document(_) | Self::Refused(_) | Self::Stored { .. } => false,
             Self::LogIn(_) | Self::FencedOff | Self::Restless => true,
+        }
+    }
+}
+
+impl From<DeclarationTrouble> for Trouble {
+    fn from(trouble: DeclarationTrouble) -> Self {
+        match trouble {
+            DeclarationTrouble::Call(failed) => failed.into(),
+            DeclarationTrouble::Stored { id, why } => Self::Stored { id, why },
+            DeclarationTrouble::FencedOff => Self::FencedOff,
         }
     }
 }

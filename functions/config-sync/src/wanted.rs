@@ -37,6 +37,7 @@ pub fn read(properties: &mut Properties<'_>) -> Option<Declared> {
     let on_drift =
         properties.one_of("OnDrift", &[("repair", OnDrift::Repair), ("report", OnDrift::Report)], OnDrift::Repair);
     let declared = Declared {
+        stack: String::new(),
         sources: sources.unwrap_or_default(),
         target: target?,
         values: values.unwrap_or_default(),

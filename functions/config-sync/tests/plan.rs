@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use config_sync::declared::{Declared, Mode, OnDrift, Restart, Source, Value, Way};
 use config_sync::document::{self, Document, Place, Reading, Readings, Version};
-use config_sync::plan::{Action, Content, content, restarts};
+use config_sync::plan::{Action, Content, Warning, content, restarts};
 use config_sync::service::{Asks, Controller, Deployment, DeploymentId, Progress, Service, Task, TaskId};
 use config_sync::state::{Rollout, Since, State, Step};
 use time::macros::datetime;
@@ -18,6 +18,7 @@ const PASSWORD: &str = "pl\"an\\ted";
 
 fn declared() -> Declared {
     Declared {
+        stack: "agents".to_owned(),
         sources: [("db".to_owned(), Source::Document(place("source")))].into(),
         target: place("target"),
         values: vec![
@@ -49,7 +50,7 @@ fn version(name: &str) -> Version {
 
 fn readings(text: &str) -> Readings {
     let content = document::Content::Text(Hidden::from(text));
-    [("db".to_owned(), Reading { version: version("2"), content })].into()
+    [("db".to_owned(), Reading { version: version("2"), content, kept_in: None, trouble: None })].into()
 }
 
 fn target(text: &str) -> Document {
@@ -139,6 +140,7 @@ fn service() -> Service {
         deployments: vec![deployment("old", -60, Progress::Completed)],
         tasks: vec![task("t1", -60, "old"), task("t2", -50, "old")],
         mutable_images: Vec::new(),
+        allow: Some("agents".to_owned()),
     }
 }
 
@@ -251,8 +253,18 @@ fn what_is_not_ours_to_restart_is_left_alone_and_told() {
         Declared { restart: Restart::These([arn("b").as_str().to_owned()].into()), ..declared() },
     ] {
         let (step, actions) = planned(&declared, &BTreeMap::new(), service());
-        assert!(matches!(step, Step::LeftAlone { .. }) && actions.is_empty());
+        assert!(step == Step::Unasked && actions.is_empty());
     }
+    let mut theirs = service();
+    theirs.allow = Some("others".to_owned());
+    let (step, actions) = planned(&declared(), &BTreeMap::new(), theirs);
+    assert!(matches!(step, Step::LeftAlone { ref why } if why.contains("watchkeeper:allow")) && actions.is_empty());
+    let allowed = known(step, "8", -1);
+    assert_eq!(
+        planned(&declared(), &allowed, service()).1,
+        [Action::Deploy(arn("a"))],
+        "its owner has tagged it since"
+    );
     let these = Declared { restart: Restart::These([arn("a").as_str().to_owned()].into()), ..declared() };
     assert_eq!(planned(&these, &BTreeMap::new(), service()).1, [Action::Deploy(arn("a"))]);
 }
@@ -262,8 +274,22 @@ fn a_pinned_version_is_told_and_its_service_is_not_restarted_for_it() {
     let mut pinned = service();
     pinned.reads = [(place("target"), Asks::Pinned(version("3")))].into();
     let plan = restarts(&declared(), &since(), &BTreeMap::new(), &[(arn("a"), Some(pinned)), (arn("b"), None)], NOW);
-    assert_eq!(plan.pinned, [(arn("a"), place("target"), version("3"))]);
+    let told = Warning::Pinned { service: arn("a"), place: place("target"), version: version("3") };
+    assert_eq!(plan.warnings, [told]);
     assert!(plan.rollouts.is_empty() && plan.actions.is_empty());
+}
+
+#[test]
+fn a_mutable_tag_is_told_where_a_deployment_would_resolve_it_anew() {
+    let mut mutable = service();
+    mutable.mutable_images = vec!["agent:latest".to_owned()];
+    let warnings = |declared: &Declared| {
+        restarts(declared, &since(), &BTreeMap::new(), &[(arn("a"), Some(mutable.clone()))], NOW).warnings
+    };
+    let told = Warning::MutableImage { service: arn("a"), image: "agent:latest".to_owned() };
+    assert_eq!(warnings(&declared()), [told]);
+    assert_eq!(warnings(&Declared { way: Way::ReplaceTasks, ..declared() }), []);
+    assert_eq!(warnings(&Declared { restart: Restart::None, ..declared() }), []);
 }
 
 #[test]

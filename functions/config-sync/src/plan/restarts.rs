@@ -8,9 +8,11 @@ use std::collections::BTreeMap;
 
 use time::OffsetDateTime;
 use watchkeeper_events::ServiceArn;
+use watchkeeper_secrets::{Thing, may_use};
 
 use crate::declared::{Declared, Mode, Way};
 use crate::document::{Place, Version};
+use crate::plan::Warning;
 use crate::service::{Asks, Controller, Deployment, DeploymentId, Progress, Service, Task, TaskId};
 use crate::state::{Rollout, Since, Step};
 
@@ -30,8 +32,8 @@ pub struct Plan {
     pub rollouts: BTreeMap<String, Rollout>,
     /// What to do.
     pub actions: Vec<Action>,
-    /// Services whose task definition always asks for the same version of a document: what is new does not reach them.
-    pub pinned: Vec<(ServiceArn, Place, Version)>,
+    /// What a person should know of the services.
+    pub warnings: Vec<Warning>,
 }
 
 impl Plan {
@@ -78,11 +80,7 @@ pub fn restarts(
         .iter()
         .filter_map(|(arn, service)| {
             let service = service.as_ref()?;
-            let pinned = since.keys().filter_map(|place| match service.reads.get(place) {
-                Some(Asks::Pinned(version)) => Some((arn.clone(), place.clone(), version.clone())),
-                _ => None,
-            });
-            plan.pinned.extend(pinned);
+            plan.warnings.extend(warnings(declared, arn, service, since));
             Some((arn, service, Goal::of(service, since)?))
         })
         .collect();
@@ -104,7 +102,7 @@ pub fn restarts(
         let one = One { declared, arn, service, goal: &goal, began, now };
         let (step, action) = match known.map(|rollout| rollout.step) {
             Some(step) if step.is_at_work() => one.go_on(step),
-            Some(step @ (Step::Failed { .. } | Step::LeftAlone { .. })) => (one.mended().unwrap_or(step), None),
+            Some(step @ Step::Failed { .. }) => (one.mended().unwrap_or(step), None),
             _ => one.begin(room > 0),
         };
         if step.is_at_work() && !was_at_work {
@@ -141,7 +139,11 @@ impl One<'_> {
             return (Step::Done, None);
         }
         if !self.declared.restarts(self.arn) || self.declared.mode == Mode::Observe {
-            return (left_alone("it is not to be restarted by this declaration"), None);
+            return (Step::Unasked, None);
+        }
+        let thing = Thing { kind: "service", name: self.arn.as_str() };
+        if let Err(why) = may_use(&self.declared.stack, thing, self.service.allow.as_deref()) {
+            return (left_alone(&why), None);
         }
         if let Controller::Other(name) = &self.service.controller {
             return (left_alone(&format!("its deployments are made by {name}: restart it there")), None);
@@ -180,7 +182,7 @@ impl One<'_> {
             },
             Step::Following { deployment, made_at } => self.follow(&deployment, made_at),
             Step::Replacing => self.replace(),
-            Step::Waiting | Step::Done | Step::Failed { .. } | Step::LeftAlone { .. } => (step, None),
+            Step::Waiting | Step::Done | Step::Failed { .. } | Step::LeftAlone { .. } | Step::Unasked => (step, None),
         }
     }
 
@@ -231,6 +233,23 @@ impl One<'_> {
         let evidence = self.service.deployments.iter().find_map(|deployment| deployment.evidence.as_deref());
         failed(&format!("it was not done after {} min", self.declared.patience.whole_minutes()), evidence)
     }
+}
+
+fn warnings<'a>(
+    declared: &Declared,
+    arn: &'a ServiceArn,
+    service: &'a Service,
+    since: &'a BTreeMap<Place, Since>,
+) -> impl Iterator<Item = Warning> {
+    let pinned = since.keys().filter_map(|place| match service.reads.get(place) {
+        Some(Asks::Pinned(version)) => {
+            Some(Warning::Pinned { service: arn.clone(), place: place.clone(), version: version.clone() })
+        }
+        _ => None,
+    });
+    let is_deployed = declared.way == Way::Deployment && declared.restarts(arn);
+    let mutable = service.mutable_images.iter().filter(move |_| is_deployed);
+    pinned.chain(mutable.map(|image| Warning::MutableImage { service: arn.clone(), image: image.clone() }))
 }
 
 fn following(deployment: &Deployment) -> Step {

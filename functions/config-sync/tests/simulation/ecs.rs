@@ -138,6 +138,7 @@ impl Agent {
             deployments: self.rollouts.iter().map(deployment).collect(),
             tasks: self.tasks.iter().map(task).collect(),
             mutable_images: Vec::new(),
+            allow: Some("*".to_owned()),
         }
     }
 }

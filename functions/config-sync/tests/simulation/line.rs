@@ -13,6 +13,7 @@ use config_sync::service::{Deployment, DeploymentId, Progress, Service, TaskId};
 use config_sync::state::{State, Step as RolloutStep};
 use config_sync::trouble::Trouble;
 use time::OffsetDateTime;
+use watchkeeper_aws_errors::Failed;
 use watchkeeper_events::ServiceArn;
 use watchkeeper_lease::{self as lease, Answer, Fence, Key, Kind, Step, Store};
 use watchkeeper_secrets::Hidden;
@@ -56,7 +57,7 @@ impl Line {
     }
 
     async fn aws<T>(&self, done: impl FnOnce(&mut Sim) -> T + Send) -> Result<T, Trouble> {
-        let lost = || Trouble::Aws { doing: "calling", why: "lost".into(), for_good: false };
+        let lost = || -> Trouble { Failed { doing: "calling", why: "lost".into(), for_good: false }.into() };
         self.call(done).await.ok_or_else(lost)
     }
 }
@@ -74,7 +75,7 @@ impl Documents for Line {
             let secret = &sim.secrets[&name(source)];
             let content = Content::Text(Hidden::from(secret.text()));
             sim.read.insert((self.client, name(source)), secret.current.clone());
-            Reading { version: Version(secret.current.clone()), content }
+            Reading { version: Version(secret.current.clone()), content, kept_in: None, trouble: None }
         })
         .await
     }

@@ -252,6 +252,7 @@ pub(crate) struct World {
 fn declared(replaces_tasks: bool) -> Declared {
     let source = |name: &str| (name.to_owned(), Source::Document(target(name)));
     Declared {
+        stack: "agents".to_owned(),
         sources: [source("a"), source("b")].into(),
         target: target(TARGET),
         values: vec![Value { address: "json:ours".parse().unwrap(), expression: "{a}-{b}".parse().unwrap() }],

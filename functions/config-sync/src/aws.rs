@@ -1,0 +1,1 @@
+//! What speaks with AWS, and with databases.
