@@ -1,10 +1,12 @@
 //! Bringing a registry in step with a service: look, plan, do, each step safe to be cut off after.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use lambda_runtime::tracing::info;
 use time::OffsetDateTime;
 use watchkeeper_declarations::{DeclarationId, Phase};
 use watchkeeper_events::ServiceArn;
-use watchkeeper_lease::{Budget, Fence, Flight, FlightError, Holder, Key, Kind, Store, single_flight};
+use watchkeeper_lease::{Budget, Fence, Flight, FlightError, Holder, Key, Kind, Lease, Store, single_flight};
 
 use crate::declaration::Declaration;
 use crate::plan::{Blocked, Plan, plan};
@@ -119,7 +121,14 @@ pub async fn keep_in_step<W: Ecs + Declarations + Registries + Leases>(
     now: impl Fn() -> OffsetDateTime + Copy + Send,
 ) -> Result<Flight<Done>, FlightError<Trouble>> {
     let key = Key::new(KIND, id.0.clone());
-    single_flight(world.leases(), &key, holder, now, budget, |lease| follow(world, id, lease.fence, look, now)).await
+    // Whoever marks the key meanwhile has it looked at again, and that look needs no registry any more.
+    let reached = AtomicBool::new(false);
+    let run = async |lease: Lease| {
+        let mut done = follow(world, id, lease.fence, look, now).await?;
+        done.reached |= reached.fetch_or(done.reached, Ordering::Relaxed);
+        Ok(done)
+    };
+    single_flight(world.leases(), &key, holder, now, budget, run).await
 }
 
 /// One run under a lease of this fence. Nothing is done where there is no such declaration.

@@ -120,7 +120,7 @@ impl ConsoleRegistration {
     /// Whether the stack may speak with the registry, and the registry is one that can be used.
     async fn check_registry(&self, owner: &Owner, wanted: &Wanted, registry: &Opened) -> Result<(), Trouble> {
         if let Some(secret) = wanted.target.credentials() {
-            self.clients.secrets.allowed(secret, stack_name(owner)).await?;
+            self.clients.secrets.allowed(secret, owner.stack_name()).await?;
         }
         match registry {
             Opened::CloudMap(registry) => registry.check().await?,
@@ -251,11 +251,6 @@ impl ResourceType for ConsoleRegistration {
     }
 }
 
-/// The name in a stack's ARN (`…:stack/NAME/ID`).
-fn stack_name(owner: &Owner) -> &str {
-    owner.stack_id.split('/').nth(1).unwrap_or(&owner.stack_id)
-}
-
 fn failure(trouble: &Trouble) -> Failure {
     let reason = trouble.to_string();
     if trouble.may_pass() { Failure::later(reason) } else { Failure::new(reason) }
@@ -267,7 +262,7 @@ fn taken(wanted: &Wanted, other: &Owner) -> String {
         wanted.agent,
         wanted.target.identity(),
         other.logical_id,
-        stack_name(other)
+        other.stack_name()
     )
 }
 

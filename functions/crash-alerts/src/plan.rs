@@ -60,6 +60,12 @@ pub fn plan(message: &QueueMessage, choice: &AlarmChoice, observed: Observed) ->
         QueueMessage::Event(Event::Deployment(deployment)) => for_deployment(deployment),
         QueueMessage::Event(Event::ServiceAction(action)) => for_service_action(action),
         QueueMessage::Event(Event::Alarm(change)) => for_alarm(change, choice, observed),
+        QueueMessage::Event(
+            Event::SecretLabelUpdated(_)
+            | Event::RotationEnded(_)
+            | Event::ParameterChanged(_)
+            | Event::ObjectCreated(_),
+        ) => Plan::Nothing("a source of configuration changed, which is for another function"),
         QueueMessage::Observation(observation) => alert(watchkeeper_alerts::observation(observation)),
         QueueMessage::Recheck(_) => Plan::Nothing("a recheck, which is for another function"),
         QueueMessage::Sweep => match observed.sent_at {

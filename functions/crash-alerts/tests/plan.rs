@@ -120,6 +120,13 @@ fn alarms() {
 }
 
 #[test]
+fn what_tells_of_configuration_is_for_another_function() {
+    for name in ["secret-label-updated", "rotation-succeeded", "parameter-store-change"] {
+        assert_eq!(planned(&sample(name), &choice(), observed()), "nothing", "{name}");
+    }
+}
+
+#[test]
 fn sweeps_and_observations() {
     let sweep = json!({"watchkeeper": "sweep"});
     let aged = |seconds: i64| Observed { sent_at: Some(observed().now - Duration::seconds(seconds)), ..observed() };

@@ -43,6 +43,8 @@ pub enum Kind {
     Trouble,
     /// It is over.
     Resolved,
+    /// What was to be done is done.
+    Done,
 }
 
 impl Kind {
@@ -57,6 +59,7 @@ impl Kind {
             Self::Alarm => "ALARM",
             Self::Trouble => "TROUBLE",
             Self::Resolved => "RESOLVED",
+            Self::Done => "DONE",
         }
     }
 }

@@ -11,6 +11,7 @@ use crate::moment;
 pub fn observation(observation: &Observation) -> Alert {
     let (kind, severity) = match observation.state {
         ObservedState::Resolved => (Kind::Resolved, Severity::Info),
+        ObservedState::Done => (Kind::Done, severity(&observation.severity)),
         ObservedState::Opened => (Kind::Trouble, severity(&observation.severity)),
     };
     let facts = Facts::default()

@@ -33,6 +33,12 @@ impl Owner {
         }
     }
 
+    /// The stack's name, which its id has (`…:stack/NAME/ID`).
+    #[must_use]
+    pub fn stack_name(&self) -> &str {
+        self.stack_id.split('/').nth(1).unwrap_or(&self.stack_id)
+    }
+
     /// The partition of the stack: `aws`, `aws-cn`, …
     #[must_use]
     pub fn partition(&self) -> &str {

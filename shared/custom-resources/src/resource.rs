@@ -28,6 +28,8 @@ pub trait ResourceType: Send + Sync + 'static {
     const NAME: &'static str;
     /// Whether CloudFormation hides what it returns. Such an outcome is not kept either: a repeat does the work again.
     const NO_ECHO: bool = false;
+    /// Whether one that only observes is kept, too, and goes on to say what it would do.
+    const KEEPS_WATCH: bool = false;
     /// What is wanted.
     type Wanted: Send + Sync;
     /// What is there.
@@ -72,6 +74,16 @@ pub trait ResourceType: Send + Sync + 'static {
         wanted: &Self::Wanted,
         observed: &Self::Observed,
     ) -> impl Future<Output = Result<Data, Failure>> + Send;
+
+    /// Keeps it as one that only observes; for types with [`ResourceType::KEEPS_WATCH`].
+    fn watch(
+        &self,
+        _: &Owner,
+        _: &Self::Wanted,
+        _: &Self::Observed,
+    ) -> impl Future<Output = Result<(), Failure>> + Send {
+        std::future::ready(Ok(()))
+    }
 
     /// Deletes it if it is there and this owner's; all else is no failure.
     fn delete(&self, owner: &Owner, id: &PhysicalId) -> impl Future<Output = Result<(), Failure>> + Send;

@@ -135,8 +135,15 @@ async fn put<T: ResourceType, L: Ledger>(resource: &T, job: &Job<'_, L>) -> Resu
         decision = Decision::Keep;
     }
     info!(%owner, r#type = T::NAME, %id, ?mode, ?decision, "decided");
-    if let (Mode::Observe, Mode::Act, Some(before)) = (mode, *stack_mode, &request.physical_id) {
-        resource.release(owner, before).await?;
+    if (mode, *stack_mode) == (Mode::Observe, Mode::Act) {
+        match (&decision, &request.physical_id) {
+            (Decision::Create | Decision::Replace, _) if T::KEEPS_WATCH => {
+                job.making(is_new.then_some(&id));
+                resource.watch(owner, &wanted, &observed).await?;
+            }
+            (_, Some(before)) if !T::KEEPS_WATCH => resource.release(owner, before).await?,
+            _ => {}
+        }
     }
     let done = match (mode, &decision) {
         (Mode::Observe, _) | (Mode::Act, Decision::Keep) => Ok(T::data(owner, &wanted, &observed)),
@@ -148,7 +155,7 @@ async fn put<T: ResourceType, L: Ledger>(resource: &T, job: &Job<'_, L>) -> Resu
         (Mode::Act, Decision::Refuse(why)) => return Err(Failure::new(why.clone())),
     };
     // A deletion notes itself before it looks for the thing. So either it found what was just made, or it is seen here.
-    if mode == Mode::Act && deleted().await {
+    if (mode == Mode::Act || T::KEEPS_WATCH) && deleted().await {
         job.making(Some(&id));
         return Err(gone());
     }
@@ -159,7 +166,8 @@ async fn put<T: ResourceType, L: Ledger>(resource: &T, job: &Job<'_, L>) -> Resu
         warn!(%owner, %error, "an earlier failed update is still remembered");
     }
     // Who only observes made nothing of another name; with one CloudFormation would delete what is there.
-    let answered = request.physical_id.clone().filter(|_| mode == Mode::Observe).unwrap_or(id);
+    let made_nothing = mode == Mode::Observe && !(T::KEEPS_WATCH && *stack_mode == Mode::Act);
+    let answered = request.physical_id.clone().filter(|_| made_nothing).unwrap_or(id);
     Ok(success::<T>(answered, decided(data, &decision)))
 }
 

@@ -136,6 +136,21 @@ typed_arn!(
     AlarmArn, "cloudwatch", "alarm:", "the ARN of a CloudWatch alarm"
 );
 
+/// Takes text that is the ARN of a secret.
+pub(crate) fn secret_arn(text: &str) -> Result<String, ArnError> {
+    named(text, "secretsmanager", "secret:").ok_or(ArnError { expected: "the ARN of a secret" })
+}
+
+/// Takes text that is the ARN of a parameter.
+pub(crate) fn parameter_arn(text: &str) -> Result<String, ArnError> {
+    named(text, "ssm", "parameter/").ok_or(ArnError { expected: "the ARN of a parameter" })
+}
+
+fn named(text: &str, service: &str, prefix: &str) -> Option<String> {
+    let arn = Arn::parse(text).ok().filter(|arn| arn.service() == service)?;
+    arn.resource().strip_prefix(prefix).filter(|name| !name.is_empty()).map(|_| text.to_owned())
+}
+
 fn last_segment(path: &str) -> &str {
     path.rsplit('/').next().unwrap_or(path)
 }

@@ -6,6 +6,10 @@ use time::OffsetDateTime;
 use crate::alarm::AlarmStateChange;
 use crate::deployment::DeploymentStateChange;
 use crate::fields::Fields;
+use crate::object::ObjectCreated;
+use crate::parameter::ParameterChanged;
+use crate::rotation::RotationEnded;
+use crate::secret::SecretLabelUpdated;
 use crate::service_action::ServiceAction;
 use crate::task::TaskStateChange;
 
@@ -33,6 +37,14 @@ pub enum Event {
     ServiceAction(Box<ServiceAction>),
     /// CloudWatch Alarm State Change.
     Alarm(Box<AlarmStateChange>),
+    /// Secret Label Updated.
+    SecretLabelUpdated(Box<SecretLabelUpdated>),
+    /// `RotationSucceeded` or `RotationFailed`, via `CloudTrail`.
+    RotationEnded(Box<RotationEnded>),
+    /// Parameter Store Change.
+    ParameterChanged(Box<ParameterChanged>),
+    /// S3's Object Created.
+    ObjectCreated(Box<ObjectCreated>),
 }
 
 /// Why an event could not be understood. Of the event itself it says no more than id, source and detail-type.
@@ -103,6 +115,18 @@ impl Event {
             ("aws.cloudwatch", "CloudWatch Alarm State Change") => {
                 AlarmStateChange::read(origin, &envelope, &resources, &detail()?)
                     .map(|alarm| Self::Alarm(Box::new(alarm)))
+            }
+            ("aws.secretsmanager", "Secret Label Updated") => {
+                SecretLabelUpdated::read(origin, &envelope, &resources, &detail()?)
+                    .map(|updated| Self::SecretLabelUpdated(Box::new(updated)))
+            }
+            ("aws.secretsmanager", "AWS Service Event via CloudTrail" | "AWS API Call via CloudTrail") => {
+                RotationEnded::read(origin, &detail()?).map(|ended| Self::RotationEnded(Box::new(ended)))
+            }
+            ("aws.ssm", "Parameter Store Change") => ParameterChanged::read(origin, &envelope, &resources, &detail()?)
+                .map(|changed| Self::ParameterChanged(Box::new(changed))),
+            ("aws.s3", "Object Created") => {
+                ObjectCreated::read(origin, &detail()?).map(|created| Self::ObjectCreated(Box::new(created)))
             }
             _ => Err(EventError::Unsupported {
                 event_id: shorten(event_id),

@@ -12,7 +12,11 @@ mod event;
 mod fields;
 mod instant;
 mod message;
+mod object;
 mod observation;
+mod parameter;
+mod rotation;
+mod secret;
 mod service_action;
 mod task;
 
@@ -21,6 +25,10 @@ pub use arn::{AlarmArn, Arn, ArnError, ClusterArn, ServiceArn, TaskArn, TaskDefi
 pub use deployment::{DeploymentOutcome, DeploymentStateChange};
 pub use event::{Event, EventError, Origin};
 pub use message::{MessageError, QueueMessage};
+pub use object::ObjectCreated;
 pub use observation::{Observation, ObservedState};
+pub use parameter::{ParameterChanged, ParameterOperation};
+pub use rotation::RotationEnded;
+pub use secret::SecretLabelUpdated;
 pub use service_action::{ActionLevel, ServiceAction};
 pub use task::{Container, StopCode, TaskStateChange, TaskStatus};

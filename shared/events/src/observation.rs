@@ -7,17 +7,19 @@ use time::format_description::well_known::Rfc3339;
 use crate::event::EventError;
 use crate::fields::Fields;
 
-/// Whether the trouble began or ended.
+/// Whether trouble began or ended, or something was done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ObservedState {
     /// It began.
     Opened,
     /// It ended.
     Resolved,
+    /// There was none: a piece of work is done.
+    Done,
 }
 
 /// One observation, as another function puts it into crash-alerts' queue:
-/// `{"watchkeeper":"observation","id":…,"from":…,"subject":…,"cause":…,"state":"opened"|"resolved","severity":…,"summary":…,"detail":…,"next":…,"at":…}`.
+/// `{"watchkeeper":"observation","id":…,"from":…,"subject":…,"cause":…,"state":"opened"|"resolved"|"done","severity":…,"summary":…,"detail":…,"next":…,"at":…}`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Observation {
     /// Unique to this observation; a repeat has the same one.
@@ -28,7 +30,7 @@ pub struct Observation {
     pub subject: String,
     /// What is the matter, in one stable word.
     pub cause: String,
-    /// Began or ended.
+    /// Began, ended, or done.
     pub state: ObservedState,
     /// `critical`, `error`, `warning` or `info`.
     pub severity: String,
@@ -49,6 +51,7 @@ impl ObservedState {
         match self {
             Self::Opened => "opened",
             Self::Resolved => "resolved",
+            Self::Done => "done",
         }
     }
 }
@@ -78,7 +81,8 @@ impl Observation {
         let state = match fields.required_text("state")?.as_str() {
             "opened" => ObservedState::Opened,
             "resolved" => ObservedState::Resolved,
-            _ => return Err(fields.fault("state", "is neither \"opened\" nor \"resolved\"")),
+            "done" => ObservedState::Done,
+            _ => return Err(fields.fault("state", "is none of \"opened\", \"resolved\" and \"done\"")),
         };
         Ok(Self {
             id: fields.required_text("id")?,

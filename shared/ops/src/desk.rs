@@ -1,6 +1,6 @@
 //! The way to ops: trouble is kept in the state table until it lasts, and then told through the queue of crash-alerts.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
@@ -44,6 +44,18 @@ pub struct Desk {
     from: &'static str,
 }
 
+/// Troubles that are noted: only these can be over.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Open(BTreeSet<String>);
+
+impl Open {
+    /// Whether this is one of them.
+    #[must_use]
+    pub fn has(&self, about: About<'_>) -> bool {
+        self.0.contains(&sort_key(about))
+    }
+}
+
 type Item = HashMap<String, AttributeValue>;
 
 impl Desk {
@@ -83,6 +95,49 @@ impl Desk {
         self.note("telling", about, now).await?;
         self.tell(&self.observation(about, since, Some(why), now)).await?;
         self.note("told", about, now).await
+    }
+
+    /// There is trouble that ops are told of at once, once for each time that it began.
+    pub async fn alert(
+        &self,
+        about: About<'_>,
+        why: &str,
+        began: OffsetDateTime,
+        now: OffsetDateTime,
+    ) -> Result<(), Failed> {
+        let update = self
+            .update(about)
+            .update_expression(
+                "SET #schema = :schema, expires_at = :expires, since = :began, met = :now, telling = :now",
+            )
+            .expression_attribute_names("#schema", "schema")
+            .expression_attribute_values(":schema", number(&SCHEMA))
+            .expression_attribute_values(":expires", number(&(now + MEMORY).unix_timestamp()))
+            .expression_attribute_values(":began", number(&began.unix_timestamp()))
+            .expression_attribute_values(":now", number(&now.unix_timestamp()))
+            .return_values(ReturnValue::AllOld);
+        let answer = update.send().await.map_err(|error| Failed::of("noting the trouble", &error))?;
+        let before = answer.attributes().cloned().unwrap_or_default();
+        let since = began.unix_timestamp();
+        if before.contains_key("told") && number_of(&before, "since") == Some(since) {
+            return Ok(());
+        }
+        self.tell(&self.observation(about, since, Some(why), now)).await?;
+        self.note("told", about, now).await
+    }
+
+    /// The troubles that are noted now.
+    pub async fn open(&self) -> Result<Open, Failed> {
+        let query = self.dynamodb.query().table_name(&self.table).consistent_read(true);
+        let query = query.key_condition_expression("pk = :pk").projection_expression("sk");
+        let query = query.expression_attribute_values(":pk", text(self.partition));
+        let mut pages = query.into_paginator().items().send();
+        let mut open = BTreeSet::new();
+        while let Some(item) = pages.next().await {
+            let item = item.map_err(|error| Failed::of("looking for earlier trouble", &error))?;
+            open.extend(item.get("sk").and_then(|sk| sk.as_s().ok()).cloned());
+        }
+        Ok(Open(open))
     }
 
     /// There is none; if ops were told of any, they are told that it is over.

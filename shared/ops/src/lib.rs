@@ -5,4 +5,4 @@ mod about;
 mod desk;
 
 pub use about::{About, Cause};
-pub use desk::{Desk, Place};
+pub use desk::{Desk, Open, Place};
