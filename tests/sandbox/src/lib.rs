@@ -7,7 +7,9 @@ pub mod aws;
 pub mod bus;
 mod child;
 mod clock;
+mod cloudformation;
 pub mod console;
+pub mod database_agents;
 pub mod disorder;
 pub mod door;
 pub mod ecs;
@@ -94,8 +96,10 @@ impl Sandbox {
         let bus = Bus::start(direct("eventbridge"), sender, disorder.clone(), &options);
         let ecs = Ecs::start(direct("ecs"), bus.clone(), Arc::clone(&model), &options)?;
         let rds = Rds::new(direct("rds"), &options);
-        let permissions = Permissions::new(direct("front-door"), &options.region, &options.account);
-        let door = Door::open(listener, ministack.address(), permissions, disorder.clone(), ecs.clone(), rds.clone())?;
+        let permissions = Permissions::new(direct("front-door"), ecs.clone(), &options.region, &options.account);
+        let own_paths = disorder::control::router(disorder.clone()).merge(bus::native::router(bus.clone()));
+        let services = (ecs.clone(), rds.clone());
+        let door = Door::open(listener, ministack.address(), permissions, disorder.clone(), services, own_paths)?;
         let aws_cli = tools.write_aws_cli(&options, &endpoint)?;
         progress(&format!("the local AWS answers at {endpoint}"));
 

@@ -1,10 +1,12 @@
 //! Events on their way to queues, as EventBridge would carry them.
 //!
-//! AWS (and ministack) refuse `PutEvents` for `aws.*` sources, so ECS's events are delivered from here: the rules are those
-//! that are deployed, ministack's own matcher says which of them match, and only the sending is ours.
+//! AWS (and ministack) refuse `PutEvents` for `aws.*` sources, so ECS's events are delivered from here, and so are those that
+//! ministack's services tell, which then know disorder too: the rules are those that are deployed, ministack's own matcher
+//! says which of them match, and only the sending is ours.
 
 mod carry;
 mod line;
+pub(crate) mod native;
 mod rules;
 
 use std::collections::BTreeSet;
@@ -82,7 +84,7 @@ impl Bus {
         })
     }
 
-    /// All events that ECS has emitted so far, in order.
+    /// All events that AWS's services have emitted so far, in order.
     #[must_use]
     pub fn emitted(&self) -> Vec<Value> {
         self.shared.emitted().clone()
@@ -237,6 +239,7 @@ impl Shared {
 /// One event in a few words, for the text of a wait that failed.
 fn summary(event: &Value) -> String {
     let detail = &event["detail"];
-    let what = detail["eventName"].as_str().or(detail["lastStatus"].as_str()).unwrap_or("?");
+    let what =
+        ["eventName", "lastStatus", "operation"].into_iter().find_map(|name| detail[name].as_str()).unwrap_or("?");
     format!("{} {what}", event["resources"][0].as_str().unwrap_or("?"))
 }

@@ -1,25 +1,13 @@
 //! The deployed rules of the default bus and which of them match an event.
 
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
-
 use anyhow::Context;
 use serde_json::{Value, json};
 
-use crate::aws::Aws;
+use crate::aws::{Aws, AwsError};
 
-/// A rule deployed a moment ago must not be missed: what was read longer ago than this is read again, and so is all when
-/// nothing matched.
-const FRESH_FOR: Duration = Duration::from_secs(1);
-
+/// Read anew for every event: a rule deployed a moment ago must not be missed.
 pub(crate) struct Rules {
     aws: Aws,
-    read: Mutex<Option<(Instant, Arc<Vec<Rule>>)>>,
-}
-
-struct Rule {
-    pattern: String,
-    targets: Vec<Target>,
 }
 
 /// A target of a rule.
@@ -35,57 +23,38 @@ pub(crate) struct Target {
 
 impl Rules {
     pub(crate) fn new(aws: Aws) -> Self {
-        Self { aws, read: Mutex::default() }
+        Self { aws }
     }
 
     /// The targets of the enabled rules that match `event`.
     pub(crate) async fn targets_for(&self, event: &Value) -> anyhow::Result<Vec<Target>> {
-        let cached = {
-            let read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
-            read.as_ref().filter(|(at, _)| at.elapsed() < FRESH_FOR).map(|(_, rules)| Arc::clone(rules))
-        };
-        if let Some(rules) = cached {
-            let targets = self.matching(&rules, event).await?;
-            if !targets.is_empty() {
-                return Ok(targets);
-            }
-        }
-        let rules = Arc::new(self.read_all().await?);
-        *self.read.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), Arc::clone(&rules)));
-        self.matching(&rules, event).await
-    }
-
-    async fn matching(&self, rules: &[Rule], event: &Value) -> anyhow::Result<Vec<Target>> {
+        let text = event.to_string();
         let mut targets = Vec::new();
-        let event = event.to_string();
-        for rule in rules {
-            let question = json!({ "EventPattern": rule.pattern, "Event": event });
-            let answer = self.aws.json("events", "AWSEvents.TestEventPattern", &question).await?;
-            if answer["Result"] == json!(true) {
-                targets.extend(rule.targets.iter().cloned());
-            }
-        }
-        Ok(targets)
-    }
-
-    async fn read_all(&self) -> anyhow::Result<Vec<Rule>> {
-        let mut rules = Vec::new();
         for rule in self.pages("ListRules", &json!({}), "Rules").await? {
             // A rule without a pattern is a schedule.
             let (Some(pattern), Some("ENABLED")) = (rule["EventPattern"].as_str(), rule["State"].as_str()) else {
                 continue;
             };
-            let rule_arn = rule["Arn"].as_str().context("ListRules gave a rule without an Arn")?;
-            let targets = self.pages("ListTargetsByRule", &json!({ "Rule": rule["Name"] }), "Targets").await?;
-            rules.push(Rule {
-                pattern: pattern.to_owned(),
-                targets: targets.iter().map(|target| Target::read(rule_arn, target)).collect(),
-            });
+            if is_about_others(pattern, event) {
+                continue;
+            }
+            let question = json!({ "EventPattern": pattern, "Event": text });
+            let answer = self.aws.json("events", "AWSEvents.TestEventPattern", &question).await?;
+            if answer["Result"] == json!(true) {
+                let arn = rule["Arn"].as_str().context("ListRules gave a rule without an Arn")?;
+                let read = match self.pages("ListTargetsByRule", &json!({ "Rule": rule["Name"] }), "Targets").await {
+                    Ok(read) => read,
+                    // It was deleted a moment ago.
+                    Err(error) if error.code == "ResourceNotFoundException" => continue,
+                    Err(error) => return Err(error.into()),
+                };
+                targets.extend(read.iter().map(|target| Target::read(arn, target)));
+            }
         }
-        Ok(rules)
+        Ok(targets)
     }
 
-    async fn pages(&self, action: &str, request: &Value, member: &str) -> anyhow::Result<Vec<Value>> {
+    async fn pages(&self, action: &str, request: &Value, member: &str) -> Result<Vec<Value>, AwsError> {
         let (mut request, mut items) = (request.clone(), Vec::new());
         loop {
             let mut answer = self.aws.json("events", &format!("AWSEvents.{action}"), &request).await?;
@@ -98,6 +67,16 @@ impl Rules {
             }
         }
     }
+}
+
+/// Whether a pattern lists plain sources or detail-types, and that of the event is none of them: most rules are about
+/// other services, and need no question.
+fn is_about_others(pattern: &str, event: &Value) -> bool {
+    let pattern: Value = serde_json::from_str(pattern).unwrap_or_default();
+    ["source", "detail-type"].into_iter().any(|name| {
+        let listed = pattern[name].as_array();
+        listed.is_some_and(|listed| listed.iter().all(Value::is_string) && !listed.contains(&event[name]))
+    })
 }
 
 impl Target {
@@ -123,6 +102,22 @@ impl Target {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_rule_about_other_services_needs_no_question() {
+        let event = json!({ "source": "aws.ssm", "detail-type": "Parameter Store Change" });
+        for (pattern, about_others) in [
+            (json!({ "source": ["aws.ecs"] }), true),
+            (json!({ "source": ["aws.ecs", "aws.ssm"] }), false),
+            (json!({ "source": ["aws.ssm"], "detail-type": ["Other"] }), true),
+            (json!({ "source": [{ "prefix": "aws." }], "detail-type": ["Parameter Store Change"] }), false),
+            (json!({ "source": ["aws.ecs", { "suffix": "ssm" }] }), false),
+            (json!({ "detail": { "name": ["a"] } }), false),
+        ] {
+            assert_eq!(is_about_others(&pattern.to_string(), &event), about_others, "{pattern}");
+        }
+        assert!(!is_about_others("no pattern", &event));
+    }
 
     #[test]
     fn only_plain_queues_are_modelled() {

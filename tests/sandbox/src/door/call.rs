@@ -14,7 +14,7 @@ use super::error::Protocol;
 const ECS_TARGET: &str = "AmazonEC2ContainerServiceV20141113.";
 
 /// Members that name what a call is about; the first one present counts.
-const RESOURCE_MEMBERS: [&str; 21] = [
+const RESOURCE_MEMBERS: [&str; 23] = [
     "TableName",
     "QueueUrl",
     "QueueName",
@@ -29,6 +29,8 @@ const RESOURCE_MEMBERS: [&str; 21] = [
     "RoleName",
     "Rule",
     "Name",
+    "Names",
+    "ResourceId",
     "service",
     "services",
     "task",

@@ -59,14 +59,14 @@ struct Shared {
 }
 
 impl Door {
-    /// Serves on `listener`, forwarding to ministack at `upstream`.
+    /// Serves on `listener`, forwarding to ministack at `upstream` all but `own_paths`.
     pub(crate) fn open(
         listener: TcpListener,
         upstream: SocketAddr,
         permissions: Permissions,
         disorder: Disorder,
-        ecs: Ecs,
-        rds: Rds,
+        (ecs, rds): (Ecs, Rds),
+        own_paths: Router,
     ) -> anyhow::Result<Self> {
         let door = listener.local_addr().context("reading the front door's port")?;
         let endpoint = format!("http://{door}");
@@ -80,8 +80,7 @@ impl Door {
             ecs,
             rds,
         });
-        let control = disorder::control::router(shared.disorder.clone());
-        let router = Router::new().fallback(pass).with_state(Arc::clone(&shared)).merge(control);
+        let router = Router::new().fallback(pass).with_state(Arc::clone(&shared)).merge(own_paths);
         let router = router.into_make_service_with_connect_info::<SocketAddr>();
         let server = tokio::spawn(async move {
             // Ends with the sandbox; a listener on loopback does not fail by itself.

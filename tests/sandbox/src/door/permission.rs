@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::call::Incoming;
 use crate::aws::{Aws, AwsError};
+use crate::ecs::Ecs;
 
 /// ministack gives functions temporary credentials of their roles; those of root do not begin so.
 const ROLE_CREDENTIAL: &str = "Credential=ASIA";
@@ -16,6 +17,7 @@ const ROLE_CREDENTIAL: &str = "Credential=ASIA";
 /// Who is asked.
 pub(crate) struct Permissions {
     root: Aws,
+    ecs: Ecs,
     region: String,
     account: String,
 }
@@ -31,9 +33,9 @@ pub(crate) enum Verdict {
 }
 
 impl Permissions {
-    /// `root` is a client of ministack itself.
-    pub(crate) fn new(root: Aws, region: &str, account: &str) -> Self {
-        Self { root, region: region.to_owned(), account: account.to_owned() }
+    /// `root` is a client of ministack itself; `ecs` knows the tags of services and tasks.
+    pub(crate) fn new(root: Aws, ecs: Ecs, region: &str, account: &str) -> Self {
+        Self { root, ecs, region: region.to_owned(), account: account.to_owned() }
     }
 
     /// Who decides about a call, and how, if it is not ministack.
@@ -66,25 +68,24 @@ impl Permissions {
 
     /// The action and the resources that AWS checks, for the actions where ministack takes others.
     fn checked_by_aws(&self, incoming: &Incoming, body: &[u8]) -> Option<(&'static str, Vec<String>)> {
-        match (incoming.service.as_str(), incoming.action.as_str()) {
-            // ministack: the cluster.
-            ("ecs", "DescribeServices") => {
-                let request: Value = serde_json::from_slice(body).ok()?;
-                Some(("ecs:DescribeServices", self.ecs_arns("service", &request["cluster"], &request["services"])?))
-            }
-            // ministack: the cluster.
-            ("ecs", "DescribeTasks") => {
-                let request: Value = serde_json::from_slice(body).ok()?;
-                Some(("ecs:DescribeTasks", self.ecs_arns("task", &request["cluster"], &request["tasks"])?))
-            }
+        let (action, kind, named) = match (incoming.service.as_str(), incoming.action.as_str()) {
+            // ministack: the cluster of all these, and no tags.
+            ("ecs", "DescribeServices") => ("ecs:DescribeServices", "service", "services"),
+            ("ecs", "DescribeTasks") => ("ecs:DescribeTasks", "task", "tasks"),
+            ("ecs", "StopTask") => ("ecs:StopTask", "task", "task"),
+            ("ecs", "UpdateService") => ("ecs:UpdateService", "service", "service"),
             // ministack: nothing at all, in the protocol of the Rust SDK.
-            ("monitoring", "ListTagsForResource") => Some(("cloudwatch:ListTagsForResource", vec![first_arn(body)?])),
-            _ => None,
-        }
+            ("monitoring", "ListTagsForResource") => {
+                return Some(("cloudwatch:ListTagsForResource", vec![first_arn(body)?]));
+            }
+            _ => return None,
+        };
+        let request: Value = serde_json::from_slice(body).ok()?;
+        Some((action, self.ecs_arns(kind, &request["cluster"], &request[named])))
     }
 
     /// The ARNs of services or tasks of a cluster, which a request may name by their names or ids.
-    fn ecs_arns(&self, kind: &str, cluster: &Value, named: &Value) -> Option<Vec<String>> {
+    fn ecs_arns(&self, kind: &str, cluster: &Value, named: &Value) -> Vec<String> {
         let cluster = cluster.as_str().unwrap_or("default");
         let cluster = cluster.rsplit('/').next().unwrap_or(cluster);
         let arn = |name: &str| {
@@ -93,7 +94,8 @@ impl Permissions {
             }
             format!("arn:aws:ecs:{}:{}:{kind}/{cluster}/{name}", self.region, self.account)
         };
-        Some(named.as_array()?.iter().filter_map(Value::as_str).map(arn).collect())
+        let named = named.as_array().map_or(std::slice::from_ref(named), Vec::as_slice);
+        named.iter().filter_map(Value::as_str).map(arn).collect()
     }
 
     async fn allows(&self, caller: &str, action: &str, resources: &[String]) -> Result<bool, AwsError> {
@@ -102,6 +104,16 @@ impl Permissions {
             vec![("PolicySourceArn".to_owned(), role), ("ActionNames.member.1".to_owned(), action.to_owned())];
         for (n, resource) in resources.iter().enumerate() {
             parameters.push((format!("ResourceArns.member.{}", n + 1), resource.clone()));
+        }
+        // The simulator looks at the first resource.
+        let tags = resources.first().map(|arn| self.ecs.tags(arn)).unwrap_or_default();
+        for (n, tag) in tags.iter().enumerate() {
+            let entry = format!("ContextEntries.member.{}", n + 1);
+            let name = format!("aws:ResourceTag/{}", tag["key"].as_str().unwrap_or_default());
+            parameters.push((format!("{entry}.ContextKeyName"), name));
+            parameters.push((format!("{entry}.ContextKeyType"), "string".to_owned()));
+            let value = tag["value"].as_str().unwrap_or_default().to_owned();
+            parameters.push((format!("{entry}.ContextKeyValues.member.1"), value));
         }
         let parameters: Vec<_> = parameters.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
         let xml = self.root.query("iam", "SimulatePrincipalPolicy", &parameters).await?;

@@ -92,6 +92,14 @@ impl Ecs {
         world.services.values().find(|service| service.cluster() == cluster && service.name() == name).cloned()
     }
 
+    /// The tags of a service or a task, by its ARN.
+    pub(crate) fn tags(&self, arn: &str) -> Vec<Value> {
+        let world = self.engine.world();
+        let of_service = world.services.get(arn).map(|service| &service.stored.tags);
+        let of_task = || world.tasks.iter().find(|task| task.arn == arn).map(|task| &task.tags);
+        of_service.or_else(of_task).cloned().unwrap_or_default()
+    }
+
     /// Waits until the tasks satisfy `wanted`, and returns them.
     pub async fn wait_for_tasks(
         &self,

@@ -74,6 +74,12 @@ impl Tls {
         Ok(Self(MakeRustlsConnect::new(config)))
     }
 
+    /// For pools, which make their connections themselves.
+    #[must_use]
+    pub fn connector(&self) -> MakeRustlsConnect {
+        self.0.clone()
+    }
+
     /// Logs in. The connection ends when the client is dropped.
     pub async fn connect(&self, host: &str, port: u16, login: &Login) -> Result<Client, tokio_postgres::Error> {
         let mut config = Config::new();

@@ -108,6 +108,12 @@ impl Cluster {
         &self.secret
     }
 
+    /// The database that it was created with.
+    #[must_use]
+    pub fn database(&self) -> &str {
+        &self.database
+    }
+
     /// The server behind it.
     #[must_use]
     pub fn server(&self) -> &Postgres {

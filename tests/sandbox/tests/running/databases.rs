@@ -4,7 +4,8 @@ use std::fmt::Write;
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::local::{Local, SOON, with_sandbox};
+use crate::local::{SOON, with_sandbox};
+use crate::sources::LabelEvents;
 use sandbox::postgres::{Login, Tls};
 use sandbox::rds::Cluster;
 use sandbox::{AwsError, Options, Postgres, Sandbox};
@@ -182,7 +183,7 @@ fn a_rotation_changes_password_and_secret_and_tells_it_once() {
     with_sandbox(async |local| {
         let sandbox = &local.sandbox;
         let cluster = cluster(sandbox, "rotation").await;
-        let events = LabelEvents::begin(local, cluster.secret_arn()).await;
+        let events = LabelEvents::begin(local, "labels-of-rotation", cluster.secret_arn()).await;
         let old = cluster.master_login("AWSCURRENT").await.unwrap();
         let session = cluster.server().connect(&old).await.unwrap();
 
@@ -265,46 +266,5 @@ async fn a_database_can_be_stopped_and_dropped() {
     while std::net::TcpStream::connect(at).is_ok() {
         assert!(Instant::now() < deadline, "the server goes on");
         tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-    }
-}
-
-/// The events about one secret's labels, as a deployed rule brings them to a queue.
-struct LabelEvents {
-    secret: String,
-    queue: String,
-}
-
-impl LabelEvents {
-    async fn begin(local: &Local, secret: &str) -> Self {
-        let aws = local.sandbox.aws();
-        let answer = aws.json("sqs", "AmazonSQS.CreateQueue", &json!({ "QueueName": "labels" })).await.unwrap();
-        let queue = answer["QueueUrl"].as_str().unwrap().to_owned();
-        let pattern = json!({ "source": ["aws.secretsmanager"], "detail-type": ["Secret Label Updated"] }).to_string();
-        aws.json("events", "AWSEvents.PutRule", &json!({ "Name": "labels", "EventPattern": pattern })).await.unwrap();
-        let target = json!({ "Id": "1", "Arn": "arn:aws:sqs:eu-west-1:123456789012:labels" });
-        aws.json("events", "AWSEvents.PutTargets", &json!({ "Rule": "labels", "Targets": [target] })).await.unwrap();
-        Self { secret: secret.to_owned(), queue }
-    }
-
-    /// All that were told before this call: an event of a secret of our own, told after them, marks the end.
-    async fn until_now(&self, local: &Local) -> Vec<Value> {
-        let name = format!("labels-{:?}", Instant::now());
-        let name: String = name.chars().filter(char::is_ascii_alphanumeric).collect();
-        let create = json!({ "Name": name, "SecretString": "one" });
-        let mark = manager(&local.sandbox, "CreateSecret", create).await.unwrap()["ARN"].clone();
-        manager(&local.sandbox, "PutSecretValue", json!({ "SecretId": mark, "SecretString": "two" })).await.unwrap();
-        let (mut told, deadline) = (Vec::new(), Instant::now() + SOON);
-        loop {
-            let receive = json!({ "QueueUrl": self.queue, "MaxNumberOfMessages": 10, "WaitTimeSeconds": 1 });
-            let answer = local.sandbox.aws().json("sqs", "AmazonSQS.ReceiveMessage", &receive).await.unwrap();
-            for message in answer["Messages"].as_array().into_iter().flatten() {
-                let event: Value = serde_json::from_str(message["Body"].as_str().unwrap()).unwrap();
-                if event["resources"][0] == mark {
-                    return told;
-                }
-                told.extend((event["resources"][0] == json!(self.secret)).then_some(event));
-            }
-            assert!(Instant::now() < deadline, "the mark does not come");
-        }
     }
 }

@@ -4,6 +4,7 @@
 
 mod console;
 mod containers;
+mod database_agents;
 mod databases;
 mod deployments;
 mod disorder;
@@ -11,6 +12,7 @@ mod door;
 mod local;
 mod manners;
 mod services;
+mod sources;
 mod stacks;
 mod start;
 mod tasks;
