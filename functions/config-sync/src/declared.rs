@@ -119,6 +119,12 @@ pub struct Declared {
 }
 
 impl Declared {
+    /// The same, declared by the stack of this name.
+    #[must_use]
+    pub fn of_stack(self, stack: &str) -> Self {
+        Self { stack: stack.to_owned(), ..self }
+    }
+
     /// The documents that a task may have read at its start.
     pub fn watched(&self) -> BTreeSet<Place> {
         let sources = self.sources.values().filter_map(|source| match source {

@@ -18,6 +18,13 @@ pub enum Place {
 }
 
 impl Place {
+    /// The place of this ARN.
+    #[must_use]
+    pub fn of(arn: &str) -> Self {
+        let is_parameter = arn.split(':').nth(2) == Some("ssm");
+        if is_parameter { Self::Parameter(arn.to_owned()) } else { Self::Secret(arn.to_owned()) }
+    }
+
     /// Its kind and its name, for people: `secret formae/config-AbCdEf`, `parameter /cap/gold-master`.
     #[must_use]
     pub fn name(&self) -> String {

@@ -8,11 +8,12 @@ use watchkeeper_events::ServiceArn;
 use watchkeeper_lease::{Budget, Fence, Flight, FlightError, Holder, Key, Kind, Store, single_flight};
 use watchkeeper_secrets::Hidden;
 
-use crate::declared::{Declared, Mode, Route, Source};
+use crate::declared::{Declared, Mode, Restart, Route, Source};
 use crate::document::{Document, Place, Reading, Readings, Version};
+use crate::expression::Expression;
 use crate::plan::{self, Action, Content, Fault, Warning, content};
 use crate::service::{Deployment, Service, TaskId};
-use crate::state::{Rollout, Since, State, Step, Work};
+use crate::state::{Report, Rollout, Since, State, Step, Work};
 use crate::token::Token;
 use crate::trouble::Trouble;
 
@@ -111,8 +112,8 @@ pub trait Declarations: Send + Sync {
 
 /// The way to ops.
 pub trait Ops: Send + Sync {
-    /// Tells how a piece of work ended. The same piece is told once, however often this is called.
-    fn tell(&self, report: &Report) -> impl Future<Output = Result<(), Trouble>> + Send;
+    /// Tells how a piece of work on this target ended. The same piece is told once, however often this is called.
+    fn tell(&self, target: &Place, report: &Report) -> impl Future<Output = Result<(), Trouble>> + Send;
 }
 
 /// The leases.
@@ -128,23 +129,6 @@ pub trait Leases: Send + Sync {
 pub trait World: Documents + Databases + Ecs + Declarations + Ops + Leases {}
 impl<W: Documents + Databases + Ecs + Declarations + Ops + Leases> World for W {}
 
-/// How a piece of work ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Report {
-    /// The declaration.
-    pub declaration: String,
-    /// When the work began; with the declaration this names the piece of work.
-    pub began: OffsetDateTime,
-    /// When it ended.
-    pub ended: OffsetDateTime,
-    /// The addresses in the target that were written.
-    pub changed: Vec<String>,
-    /// What became of the services, by ARN.
-    pub services: BTreeMap<String, Step>,
-    /// What a person should know of them.
-    pub warnings: Vec<Warning>,
-}
-
 /// How far a run came.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Done {
@@ -158,6 +142,14 @@ pub struct Done {
     pub troubles: Vec<String>,
     /// What a person should know of the services.
     pub warnings: Vec<Warning>,
+    /// The services that would be restarted if the declaration did not only observe.
+    pub stale: Vec<ServiceArn>,
+}
+
+/// The key that a declaration's work is done under.
+#[must_use]
+pub fn key(id: &str) -> Key {
+    Key::new(KIND, id)
 }
 
 /// Brings a declaration's target and services in step, never twice at once: who finds another at work leaves it to that one.
@@ -168,8 +160,7 @@ pub async fn keep_in_step<W: World>(
     budget: Budget,
     now: impl Fn() -> OffsetDateTime + Copy + Send,
 ) -> Result<Flight<Done>, FlightError<Trouble>> {
-    let key = Key::new(KIND, id);
-    single_flight(world.leases(), &key, holder, now, budget, |lease| follow(world, id, lease.fence, now)).await
+    single_flight(world.leases(), &key(id), holder, now, budget, |lease| follow(world, id, lease.fence, now)).await
 }
 
 /// One run under a lease of this fence.
@@ -189,13 +180,15 @@ async fn follow<W: World>(
         fence,
         kept_in: BTreeSet::new(),
     };
+    // From before, if that run was cut off.
+    run.tell().await?;
     let mut done = Done::default();
     let written = run.write(&mut done, &now).await;
     if written == Err(Trouble::FencedOff) {
         return Err(Trouble::FencedOff);
     }
     // Services on their way are followed also where nothing can be written now.
-    run.restart(&mut done, &now).await?;
+    run.restart(&mut done, written.is_ok(), &now).await?;
     written.map(|()| done)
 }
 
@@ -238,7 +231,7 @@ impl<W: World> Run<'_, W> {
             // The target comes first: if it is still the same when it is written, no source was read by anybody later than here
             // and written before. So what is new is never overwritten with what is older.
             let target = self.world.document(&self.declared.target).await?;
-            let Some(sources) = self.sources().await? else { continue };
+            let Some(sources) = readings(self.world, &self.declared).await? else { continue };
             self.note(&self.declared.target.clone(), &target);
             self.kept_in = sources.values().filter_map(|source| source.kept_in.clone()).collect();
             done.troubles = sources.values().filter_map(|source| source.trouble.clone()).collect();
@@ -258,7 +251,7 @@ impl<W: World> Run<'_, W> {
                     return Ok(());
                 }
                 Content::Write { text, changed } => {
-                    self.log_in(&sources).await?;
+                    log_in(self.world, &self.declared, &sources).await?;
                     let work = self.state.work.get_or_insert_with(|| Work { began: now(), changed: Vec::new() });
                     let new: Vec<_> = changed.iter().filter(|one| !work.changed.contains(one)).cloned().collect();
                     work.changed.extend(new);
@@ -278,62 +271,24 @@ impl<W: World> Run<'_, W> {
         Err(Trouble::Restless)
     }
 
-    /// What the sources said at one moment; nothing if they changed meanwhile.
-    async fn sources(&self) -> Result<Option<Readings>, Trouble> {
-        let mut readings = Readings::new();
-        for (name, source) in &self.declared.sources {
-            readings.insert(name.clone(), self.world.reading(source).await?);
-        }
-        // The last one read was current when all others are found unchanged after it.
-        let all_but_last = self.declared.sources.len().saturating_sub(1);
-        for (name, source) in self.declared.sources.iter().take(all_but_last) {
-            if self.world.version(source).await? != readings[name].version {
-                return Ok(None);
-            }
-        }
-        Ok(Some(readings))
-    }
-
-    /// Tries the new credential, where the declaration says how.
-    async fn log_in(&self, sources: &Readings) -> Result<(), Trouble> {
-        let Some(Route { host, port, database, user, password, ca }) = &self.declared.route else { return Ok(()) };
-        let value = |expression: &crate::expression::Expression| {
-            let fault = |why| Fault::Source { address: "the database's login".to_owned(), why };
-            expression.value(sources).map_err(fault)
-        };
-        let plain = |expression| Ok::<_, Fault>(value(expression)?.reveal().to_owned());
-        let to = LogIn {
-            host: plain(host)?,
-            port: plain(port)?,
-            database: plain(database)?,
-            user: value(user)?,
-            password: value(password)?,
-            ca: ca.clone(),
-        };
-        self.world.log_in(&to).await
-    }
-
     /// Has services restarted whose tasks have not read what the documents say now.
-    async fn restart(&mut self, done: &mut Done, now: &impl Fn() -> OffsetDateTime) -> Result<(), Trouble> {
+    async fn restart(
+        &mut self,
+        done: &mut Done,
+        knows_target: bool,
+        now: &impl Fn() -> OffsetDateTime,
+    ) -> Result<(), Trouble> {
         let mut watched = self.declared.watched();
         watched.append(&mut self.kept_in);
         let target = self.declared.target.clone();
-        for place in watched.iter().filter(|place| **place != target) {
+        for place in watched.iter().filter(|place| **place != target || !knows_target) {
             let document = self.world.document(place).await?;
             self.note(place, &document);
         }
         self.state.since.retain(|place, _| watched.contains(place));
         // Before ECS is looked at: all that it shows is later than this.
         self.remember().await?;
-        let mut readers: BTreeMap<String, ServiceArn> = BTreeMap::new();
-        for reader in self.world.readers(&watched).await? {
-            readers.insert(reader.as_str().to_owned(), reader);
-        }
-        let mut services = Vec::new();
-        for reader in readers.into_values() {
-            let service = self.world.service(&reader).await?;
-            services.push((reader, service));
-        }
+        let services = services(self.world, &self.declared, &watched).await?;
         let plan = plan::restarts(&self.declared, &self.state.since, &self.state.rollouts, &services, now());
         let is_left_alone = |(service, rollout): (&String, &Rollout)| {
             matches!(rollout.step, Step::LeftAlone { .. })
@@ -344,6 +299,12 @@ impl<W: World> Run<'_, W> {
         }
         done.goes_on = !plan.is_over();
         done.warnings.clone_from(&plan.warnings);
+        if self.declared.mode == Mode::Observe {
+            let is_stale =
+                |arn: &&ServiceArn| plan.rollouts.get(arn.as_str()).is_some_and(|one| one.step == Step::Unasked);
+            let would = services.iter().map(|(arn, _)| arn).filter(|arn| self.declared.restarts(arn));
+            done.stale = would.filter(is_stale).cloned().collect();
+        }
         self.state.rollouts = plan.rollouts;
         self.remember().await?;
         for action in &plan.actions {
@@ -351,7 +312,9 @@ impl<W: World> Run<'_, W> {
         }
         self.remember().await?;
         if !done.goes_on {
-            self.tell(plan.warnings, now()).await?;
+            self.conclude(&plan.warnings, now());
+            self.remember().await?;
+            self.tell().await?;
         }
         Ok(())
     }
@@ -360,7 +323,7 @@ impl<W: World> Run<'_, W> {
         match action {
             Action::Deploy(service) => {
                 let deployment = self.world.deploy(service).await?;
-                info!(declaration = self.id, %service, "deployed anew");
+                info!(declaration = self.id, %service, since = ?self.state.since, "deployed anew");
                 if let (Some(begun), Some(rollout)) = (deployment, self.state.rollouts.get_mut(service.as_str())) {
                     rollout.step = Step::Following { deployment: begun.id, made_at: begun.made_at };
                 }
@@ -373,14 +336,125 @@ impl<W: World> Run<'_, W> {
         }
     }
 
-    /// Tells ops how the work ended, if there was any.
-    async fn tell(&mut self, warnings: Vec<Warning>, now: OffsetDateTime) -> Result<(), Trouble> {
-        let Some(Work { began, changed }) = self.state.work.clone() else { return Ok(()) };
-        let services =
-            self.state.rollouts.iter().map(|(service, rollout)| (service.clone(), rollout.step.clone())).collect();
-        let report = Report { declaration: self.id.to_owned(), began, ended: now, changed, services, warnings };
-        self.world.tell(&report).await?;
-        self.state.work = None;
+    /// What ops are to be told of the work, if there was any. It is remembered as it is told, so that it is told in one way.
+    fn conclude(&mut self, warnings: &[Warning], now: OffsetDateTime) {
+        if let Some(Work { began, changed }) = self.state.work.take() {
+            let services = self.state.rollouts.iter();
+            self.state.report = Some(Report {
+                began,
+                ended: now,
+                changed,
+                services: services.map(|(service, rollout)| (service.clone(), rollout.step.clone())).collect(),
+                // Of a tag that can be moved whoever declares it is told, and not ops each time.
+                warnings: warnings
+                    .iter()
+                    .filter(|one| matches!(one, Warning::Pinned { .. }))
+                    .map(ToString::to_string)
+                    .collect(),
+            });
+        }
+    }
+
+    /// Tells ops what they have not been told.
+    async fn tell(&mut self) -> Result<(), Trouble> {
+        let Some(report) = &self.state.report else { return Ok(()) };
+        self.world.tell(&self.declared.target, report).await?;
+        self.state.report = None;
         self.remember().await
     }
+}
+
+/// What the sources say at one moment; nothing if they changed meanwhile.
+async fn readings(world: &impl Documents, declared: &Declared) -> Result<Option<Readings>, Trouble> {
+    let mut readings = Readings::new();
+    for (name, source) in &declared.sources {
+        readings.insert(name.clone(), world.reading(source).await?);
+    }
+    // The last one read was current when all others are found unchanged after it.
+    let all_but_last = declared.sources.len().saturating_sub(1);
+    for (name, source) in declared.sources.iter().take(all_but_last) {
+        if world.version(source).await? != readings[name].version {
+            return Ok(None);
+        }
+    }
+    Ok(Some(readings))
+}
+
+/// Tries the new credential, where the declaration says how.
+async fn log_in(world: &impl Databases, declared: &Declared, sources: &Readings) -> Result<(), Trouble> {
+    let Some(Route { host, port, database, user, password, ca }) = &declared.route else { return Ok(()) };
+    let value = |expression: &Expression| {
+        let fault = |why| Fault::Source { address: "the database's login".to_owned(), why };
+        expression.value(sources).map_err(fault)
+    };
+    let plain = |expression| Ok::<_, Fault>(value(expression)?.reveal().to_owned());
+    let to = LogIn {
+        host: plain(host)?,
+        port: plain(port)?,
+        database: plain(database)?,
+        user: value(user)?,
+        password: value(password)?,
+        ca: ca.clone(),
+    };
+    world.log_in(&to).await
+}
+
+/// The services that may read one of these documents, or are to be restarted in any case, as ECS shows them.
+async fn services(
+    world: &impl Ecs,
+    declared: &Declared,
+    watched: &BTreeSet<Place>,
+) -> Result<Vec<(ServiceArn, Option<Service>)>, Trouble> {
+    let mut readers: BTreeMap<String, ServiceArn> = BTreeMap::new();
+    let named = match &declared.restart {
+        Restart::These(these) => these.iter().filter_map(|arn| ServiceArn::parse(arn).ok()).collect(),
+        Restart::Readers | Restart::None => Vec::new(),
+    };
+    for reader in world.readers(watched).await?.into_iter().chain(named) {
+        readers.insert(reader.as_str().to_owned(), reader);
+    }
+    let mut services = Vec::new();
+    for reader in readers.into_values() {
+        let service = world.service(&reader).await?;
+        services.push((reader, service));
+    }
+    Ok(services)
+}
+
+/// What would be done now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sketch {
+    /// The addresses in the target that would be written.
+    pub changed: Vec<String>,
+    /// How far each service would be on its way then.
+    pub plan: plan::Plan,
+    /// What AWS itself says is wrong with the sources.
+    pub troubles: Vec<String>,
+}
+
+/// Looks along the whole chain, from the sources to the services, and changes nothing.
+pub async fn sketch<W: Documents + Databases + Ecs>(
+    world: &W,
+    declared: &Declared,
+    state: &State,
+    now: OffsetDateTime,
+) -> Result<Sketch, Trouble> {
+    let target = world.document(&declared.target).await?;
+    let sources = readings(world, declared).await?.ok_or(Trouble::Restless)?;
+    let changed = match content(declared, state, &sources, &target)? {
+        Content::Write { changed, .. } => changed,
+        Content::InStep | Content::Drifted { .. } => Vec::new(),
+    };
+    log_in(world, declared, &sources).await?;
+    let mut watched = declared.watched();
+    watched.extend(sources.values().filter_map(|source| source.kept_in.clone()));
+    let mut since = state.since.clone();
+    if !changed.is_empty() || !since.contains_key(&declared.target) {
+        let at = if changed.is_empty() { target.made_at } else { now };
+        since.insert(declared.target.clone(), Since { version: target.version, at });
+    }
+    let services = services(world, declared, &watched).await?;
+    let plan = plan::restarts(declared, &since, &state.rollouts, &services, now);
+    let troubles = sources.values().filter_map(|source| source.trouble.clone()).collect();
+    Ok(Sketch { changed, plan, troubles })
 }

@@ -5,16 +5,30 @@
 //! sequence is [`follow`]'s, under a lease.
 
 pub mod aws;
+mod clients;
 pub mod declared;
 pub mod document;
 pub mod expression;
 pub mod follow;
+mod function;
+pub mod ops;
 pub mod plan;
 pub mod readers;
+mod registration;
+mod report;
 pub mod service;
+mod settings;
 pub mod state;
+mod table;
 mod token;
 pub mod trouble;
+pub mod value_from;
+pub mod wake;
 pub mod wanted;
 
+pub use clients::Clients;
+pub use function::Function;
+pub use registration::ConfigSync;
+pub use settings::{BadSetting, Settings};
+pub use table::Table;
 pub use token::Token;

@@ -53,7 +53,10 @@ pub enum Step {
     /// Its tasks are stopped one by one.
     Replacing,
     /// All tasks have read the versions.
-    Done,
+    Done {
+        /// The deployment that we asked for: its tasks have, even where the versions' moments are told too late.
+        by: Option<DeploymentId>,
+    },
     /// It did not work, and is not tried again for these versions.
     Failed {
         /// Why.
@@ -72,7 +75,7 @@ impl Step {
     /// Whether nothing more is done about it.
     #[must_use]
     pub fn is_over(&self) -> bool {
-        matches!(self, Self::Done | Self::Failed { .. } | Self::LeftAlone { .. } | Self::Unasked)
+        matches!(self, Self::Done { .. } | Self::Failed { .. } | Self::LeftAlone { .. } | Self::Unasked)
     }
 
     /// Whether its tasks are being replaced.
@@ -92,6 +95,23 @@ pub struct Work {
     pub changed: Vec<String>,
 }
 
+/// How a piece of work ended, for ops.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Report {
+    /// When the work began; with the declaration this names the piece of work.
+    #[serde(with = "time::serde::timestamp::nanoseconds")]
+    pub began: OffsetDateTime,
+    /// When it ended.
+    #[serde(with = "time::serde::timestamp::nanoseconds")]
+    pub ended: OffsetDateTime,
+    /// The addresses in the target that were written.
+    pub changed: Vec<String>,
+    /// What became of the services, by ARN.
+    pub services: BTreeMap<String, Step>,
+    /// What a person should know of them.
+    pub warnings: Vec<String>,
+}
+
 /// What is remembered.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct State {
@@ -107,6 +127,9 @@ pub struct State {
     /// The work that is going on.
     #[serde(default)]
     pub work: Option<Work>,
+    /// What ops are to be told of the work before.
+    #[serde(default)]
+    pub report: Option<Report>,
 }
 
 /// JSON's objects have texts for keys, and a place is none.

@@ -46,7 +46,7 @@ pub fn read(properties: &mut Properties<'_>) -> Option<Declared> {
         way,
         at_once: usize::try_from(at_once).ok()?,
         patience: Duration::minutes(i64::try_from(minutes).ok()?),
-        mode: Mode::Act,
+        mode: properties.one_of("Mode", &[("observe", Mode::Observe), ("act", Mode::Act)], Mode::Act),
         on_drift,
     };
     fit(properties, &declared);

@@ -181,8 +181,13 @@ fn a_service_that_has_read_the_old_version_is_deployed_once() {
     let mut done = service();
     done.deployments = vec![deployment("new", -1, Progress::Completed)];
     done.tasks = vec![task("t3", 0, "new"), task("t4", 0, "new")];
-    assert_eq!(planned(&declared(), &follows, done.clone()), (Step::Done, vec![]));
-    assert_eq!(planned(&declared(), &none, done), (Step::Done, vec![]), "who finds it so has nothing to do");
+    let by_ours = Step::Done { by: Some(id("new")) };
+    assert_eq!(planned(&declared(), &follows, done.clone()), (by_ours.clone(), vec![]));
+    assert_eq!(
+        planned(&declared(), &none, done),
+        (Step::Done { by: None }, vec![]),
+        "who finds it so has nothing to do"
+    );
 }
 
 #[test]
@@ -222,7 +227,7 @@ fn a_deployment_that_fails_is_told_and_not_repeated_for_this_version() {
     let mut mended = service();
     mended.deployments = vec![deployment("theirs", -2, Progress::Completed)];
     mended.tasks = vec![task("t5", -2, "theirs"), task("t6", -2, "theirs")];
-    assert_eq!(planned(&declared(), &remembered, mended), (Step::Done, vec![]));
+    assert_eq!(planned(&declared(), &remembered, mended), (Step::Done { by: None }, vec![]));
 }
 
 #[test]
@@ -238,7 +243,7 @@ fn tasks_are_replaced_one_by_one_when_all_run_well() {
     let second = planned(&replacing, &begun, one_short.clone());
     assert_eq!(second, (Step::Replacing, vec![Action::Stop(arn("a"), TaskId("t2".into()))]));
     one_short.tasks = vec![task("t3", 0, "old"), task("t4", 0, "old")];
-    assert_eq!(planned(&replacing, &begun, one_short), (Step::Done, vec![]));
+    assert_eq!(planned(&replacing, &begun, one_short), (Step::Done { by: None }, vec![]));
 }
 
 #[test]

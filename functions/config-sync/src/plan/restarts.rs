@@ -10,11 +10,12 @@ use time::OffsetDateTime;
 use watchkeeper_events::ServiceArn;
 use watchkeeper_secrets::{Thing, may_use};
 
-use crate::declared::{Declared, Mode, Way};
+use crate::declared::{Declared, Mode, Restart, Way};
 use crate::document::{Place, Version};
 use crate::plan::Warning;
 use crate::service::{Asks, Controller, Deployment, DeploymentId, Progress, Service, Task, TaskId};
 use crate::state::{Rollout, Since, Step};
+use crate::value_from::asks;
 
 /// What to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,9 +53,12 @@ struct Goal {
 }
 
 impl Goal {
-    fn of(service: &Service, since: &BTreeMap<Place, Since>) -> Option<Self> {
-        let asked: Vec<_> =
-            since.iter().filter(|(place, _)| service.reads.get(place) == Some(&Asks::Current)).collect();
+    fn of(declared: &Declared, arn: &ServiceArn, service: &Service, since: &BTreeMap<Place, Since>) -> Option<Self> {
+        let reads = |place: &Place| asks(&service.reads, place) == Some(&Asks::Current);
+        // One that is named, and whose task definition reads none of them, reads them in a way of its own.
+        let is_named = matches!(&declared.restart, Restart::These(these) if these.contains(arn.as_str()));
+        let reads_none = !since.keys().any(|place| asks(&service.reads, place).is_some());
+        let asked: Vec<_> = since.iter().filter(|(place, _)| reads(place) || is_named && reads_none).collect();
         Some(Self {
             after: asked.iter().map(|(_, since)| since.at).max()?,
             versions: asked.into_iter().map(|(place, since)| (place.clone(), since.version.clone())).collect(),
@@ -81,7 +85,7 @@ pub fn restarts(
         .filter_map(|(arn, service)| {
             let service = service.as_ref()?;
             plan.warnings.extend(warnings(declared, arn, service, since));
-            Some((arn, service, Goal::of(service, since)?))
+            Some((arn, service, Goal::of(declared, arn, service, since)?))
         })
         .collect();
     let before = |arn: &ServiceArn, goal: &Goal| {
@@ -101,8 +105,12 @@ pub fn restarts(
         let began = known.as_ref().map_or(now, |rollout| rollout.began);
         let one = One { declared, arn, service, goal: &goal, began, now };
         let (step, action) = match known.map(|rollout| rollout.step) {
+            _ if declared.mode == Mode::Observe => one.only_seen(),
             Some(step) if step.is_at_work() => one.go_on(step),
             Some(step @ Step::Failed { .. }) => (one.mended().unwrap_or(step), None),
+            Some(Step::Done { by: Some(by) }) if one.stale(Some(&by)).next().is_none() => {
+                (Step::Done { by: Some(by) }, None)
+            }
             _ => one.begin(room > 0),
         };
         if step.is_at_work() && !was_at_work {
@@ -129,16 +137,21 @@ impl One<'_> {
         self.service.tasks.iter().filter(move |task| !self.goal.is_met_by(task, ours))
     }
 
+    fn only_seen(&self) -> (Step, Option<Action>) {
+        let step = if self.stale(None).next().is_none() { done() } else { Step::Unasked };
+        (step, None)
+    }
+
     /// Somebody has replaced the tasks since.
     fn mended(&self) -> Option<Step> {
-        (self.stale(None).next().is_none() && self.service.is_steady()).then_some(Step::Done)
+        (self.stale(None).next().is_none() && self.service.is_steady()).then(done)
     }
 
     fn begin(&self, has_room: bool) -> (Step, Option<Action>) {
         if self.stale(None).next().is_none() {
-            return (Step::Done, None);
+            return (done(), None);
         }
-        if !self.declared.restarts(self.arn) || self.declared.mode == Mode::Observe {
+        if !self.declared.restarts(self.arn) {
             return (Step::Unasked, None);
         }
         let thing = Thing { kind: "service", name: self.arn.as_str() };
@@ -182,7 +195,9 @@ impl One<'_> {
             },
             Step::Following { deployment, made_at } => self.follow(&deployment, made_at),
             Step::Replacing => self.replace(),
-            Step::Waiting | Step::Done | Step::Failed { .. } | Step::LeftAlone { .. } | Step::Unasked => (step, None),
+            Step::Waiting | Step::Done { .. } | Step::Failed { .. } | Step::LeftAlone { .. } | Step::Unasked => {
+                (step, None)
+            }
         }
     }
 
@@ -195,7 +210,7 @@ impl One<'_> {
             // Somebody began another since, whose tasks read the new versions as well.
             (_, Some(primary)) if primary.id != *id && primary.made_at > made_at => following(primary),
             (Some(ours), _) if ours.progress == Progress::Completed && self.stale(Some(id)).next().is_none() => {
-                Step::Done
+                Step::Done { by: Some(id.clone()) }
             }
             (Some(_), _) if self.is_out_of_patience() => self.too_late(),
             (Some(ours), _) => following(ours),
@@ -216,7 +231,7 @@ impl One<'_> {
         match oldest {
             _ if self.is_out_of_patience() => (self.mended().unwrap_or_else(|| self.too_late()), None),
             _ if !self.service.is_steady() => (Step::Replacing, None),
-            None => (Step::Done, None),
+            None => (done(), None),
             Some(task) => (Step::Replacing, Some(Action::Stop(self.arn.clone(), task.id.clone()))),
         }
     }
@@ -241,7 +256,7 @@ fn warnings<'a>(
     service: &'a Service,
     since: &'a BTreeMap<Place, Since>,
 ) -> impl Iterator<Item = Warning> {
-    let pinned = since.keys().filter_map(|place| match service.reads.get(place) {
+    let pinned = since.keys().filter_map(|place| match asks(&service.reads, place) {
         Some(Asks::Pinned(version)) => {
             Some(Warning::Pinned { service: arn.clone(), place: place.clone(), version: version.clone() })
         }
@@ -250,6 +265,10 @@ fn warnings<'a>(
     let is_deployed = declared.way == Way::Deployment && declared.restarts(arn);
     let mutable = service.mutable_images.iter().filter(move |_| is_deployed);
     pinned.chain(mutable.map(|image| Warning::MutableImage { service: arn.clone(), image: image.clone() }))
+}
+
+fn done() -> Step {
+    Step::Done { by: None }
 }
 
 fn following(deployment: &Deployment) -> Step {

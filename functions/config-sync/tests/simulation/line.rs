@@ -8,9 +8,9 @@ use std::task::Poll;
 use config_sync::Token;
 use config_sync::declared::Source;
 use config_sync::document::{Content, Document, Place, Reading, Version};
-use config_sync::follow::{Databases, Declaration, Declarations, Documents, Ecs, Leases, LogIn, Ops, Report, Written};
+use config_sync::follow::{Databases, Declaration, Declarations, Documents, Ecs, Leases, LogIn, Ops, Written};
 use config_sync::service::{Deployment, DeploymentId, Progress, Service, TaskId};
-use config_sync::state::{State, Step as RolloutStep};
+use config_sync::state::{Report, State, Step as RolloutStep};
 use config_sync::trouble::Trouble;
 use time::OffsetDateTime;
 use watchkeeper_aws_errors::Failed;
@@ -97,7 +97,8 @@ impl Documents for Line {
                 version: Version(secret.current.clone()),
                 text: Hidden::from(secret.text()),
                 made_at: at(secret.versions[&secret.current].1),
-                changed_at: at(secret.changed_at),
+                // Secrets Manager tells whole seconds; what is told is never too early.
+                changed_at: at((secret.changed_at / 1_000 + 1) * 1_000),
             }
         })
         .await
@@ -168,7 +169,7 @@ impl Declarations for Line {
 }
 
 impl Ops for Line {
-    async fn tell(&self, report: &Report) -> Result<(), Trouble> {
+    async fn tell(&self, _: &Place, report: &Report) -> Result<(), Trouble> {
         self.aws(|sim| sim.reports.push(report.clone())).await
     }
 }

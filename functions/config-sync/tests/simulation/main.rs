@@ -57,17 +57,17 @@ fn the_target_follows_its_sources_and_the_services_follow_it_whatever_happens() 
 #[test]
 fn rules_that_are_a_little_wrong_are_found_out() {
     for (mutant, expected) in [
-        (Mutant::BlindWrite, "lost"),
-        (Mutant::MixedSources, "mixed"),
-        (Mutant::FailureForgotten, "twice"),
-        (Mutant::LeaseIgnored, "twice"),
-        (Mutant::FlightIgnored, "over another"),
-        (Mutant::SweepDoesNothing, "at the end"),
+        (Mutant::BlindWrite, &["lost"][..]),
+        (Mutant::MixedSources, &["mixed"][..]),
+        (Mutant::FailureForgotten, &["twice"][..]),
+        (Mutant::LeaseIgnored, &["twice", "told in two ways"]),
+        (Mutant::FlightIgnored, &["over another"][..]),
+        (Mutant::SweepDoesNothing, &["at the end"][..]),
     ] {
         // The same cases each time: one of these must not depend on luck.
         let config = Config { cases: 4_000, failure_persistence: None, ..Config::default() };
         let runner = TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha));
         let fault = try_out(runner, mutant).expect_err(&format!("{mutant:?}"));
-        assert!(fault.contains(expected), "{mutant:?} is found out by another fault: {fault}");
+        assert!(expected.iter().any(|one| fault.contains(one)), "{mutant:?} is found out by another fault: {fault}");
     }
 }

@@ -7,9 +7,9 @@ use std::task::{Context, Poll, Waker};
 
 use config_sync::declared::{Declared, Mode, OnDrift, Restart, Route, Source, Value, Way};
 use config_sync::document::Place;
-use config_sync::follow::{Report, keep_in_step};
+use config_sync::follow::keep_in_step;
 use config_sync::service::Progress;
-use config_sync::state::{State, Step as RolloutStep};
+use config_sync::state::{Report, State, Step as RolloutStep};
 use config_sync::trouble::Trouble;
 use time::{Duration, OffsetDateTime};
 use watchkeeper_lease::{Answer, Budget, Fence, Holder, Item, Step, step};
@@ -438,13 +438,13 @@ impl Sim {
                 ));
             }
         }
-        if state.work.is_some() {
+        if state.work.is_some() || state.report.is_some() {
             faults.push(format!("at the end: ops are never told: {state:?}"));
         }
         let mut told: BTreeMap<OffsetDateTime, &Report> = BTreeMap::new();
         for report in &self.reports {
             let first = told.entry(report.began).or_insert(report);
-            if (&first.changed, &first.services) != (&report.changed, &report.services) {
+            if first != &report {
                 faults.push(format!("at the end: one piece of work is told in two ways: {first:?} and {report:?}"));
             }
         }
