@@ -23,8 +23,10 @@ pub const ALARM_PREFIX: &str = "demo-";
 pub const BUCKET_OBJECTS: &str = "arn:aws:s3:::demo-objects/*,arn:aws:s3:::demo-objects";
 /// Cloud Map services and hosted zones that `Custom::ConsoleRegistration` may write in the sandbox: any.
 pub const REGISTRIES: &str = "arn:aws:servicediscovery:*:*:service/*,arn:aws:route53:::hostedzone/*";
+/// Buckets whose newest object `Custom::ConfigSync` may look for in the sandbox.
+pub const SOURCE_BUCKETS: &str = "arn:aws:s3:::demo-gold-masters";
 /// The functions that are packaged: the names of their crates and binaries.
-pub const FUNCTIONS: [&str; 3] = ["crash-alerts", "stack-resources", "console-registrar"];
+pub const FUNCTIONS: [&str; 4] = ["crash-alerts", "stack-resources", "console-registrar", "config-sync"];
 
 /// The deployed stack, by its outputs.
 #[derive(Clone, Debug)]
@@ -54,6 +56,7 @@ impl Stack {
         let mut deploy = Command::new(root().join("infra/deploy"))
             .args(["--stack", STACK, "--arch", architecture()?, "--alarm-prefix", ALARM_PREFIX])
             .args(["--bucket-objects", BUCKET_OBJECTS, "--registry-arns", REGISTRIES])
+            .args(["--config-source-buckets", SOURCE_BUCKETS])
             .args(["--ops-email", "ops@example.com", "--self-alarm-email", "platform@example.com", "--zips"])
             .arg(&zips)
             .env("AWS_CLI", sandbox.aws_cli())

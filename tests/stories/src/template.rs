@@ -1,13 +1,19 @@
-//! infra/watchkeeper.yaml as data.
+//! infra/watchkeeper.yaml, and templates like it, as data.
+
+use std::path::Path;
 
 use anyhow::Context;
 use serde_json::{Map, Value};
 use serde_yaml_ng as yaml;
 
-/// The template's resources by logical id.
+/// The resources of Watchkeeper's template by logical id.
 pub fn resources() -> anyhow::Result<Map<String, Value>> {
-    let path = sandbox::stack::root().join("infra/watchkeeper.yaml");
-    let text = std::fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
+    resources_of(&sandbox::stack::root().join("infra/watchkeeper.yaml"))
+}
+
+/// A template's resources by logical id.
+pub fn resources_of(path: &Path) -> anyhow::Result<Map<String, Value>> {
+    let text = std::fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
     let template = json(yaml::from_str(&text).context("the template is not YAML")?);
     template["Resources"].as_object().cloned().context("the template has no resources")
 }
@@ -33,8 +39,11 @@ fn json(value: yaml::Value) -> Value {
     }
 }
 
-/// What a `!Ref`, `!GetAtt` or `!Sub` is about: the logical id, or the text.
+/// What a `!Ref`, `!GetAtt` or `!Sub` is about: the logical id, or the text; of an `!If`, where its condition holds.
 pub fn about(value: &Value) -> String {
+    if let Some(branches) = value.get("If") {
+        return about(&branches[1]);
+    }
     let text = value.get("Ref").or(value.get("GetAtt")).or(value.get("Sub")).unwrap_or(value);
     let text = text.as_str().map_or_else(|| text.to_string(), str::to_owned);
     match value.get("GetAtt") {

@@ -12,15 +12,27 @@ fn of_type<'a>(resources: &'a Map<String, Value>, kind: &str) -> Vec<(&'a str, &
 }
 
 /// Actions for which IAM knows no resource, or none that the function's calls name (Service Authorization Reference).
-const WITHOUT_RESOURCE: [&str; 8] = [
+const WITHOUT_RESOURCE: [&str; 11] = [
     "ec2:DescribeNetworkInterfaces",
     "ec2:DescribeSubnets",
     "ecs:DescribeTaskDefinition",
+    "ecs:ListClusters",
+    "ecs:ListServices",
     "ecs:ListTasks",
     "servicediscovery:GetInstance",
     "servicediscovery:GetOperation",
     "servicediscovery:ListInstances",
     "servicediscovery:ListTagsForResource",
+    "ssm:DescribeParameters",
+];
+
+/// What changes secrets, parameters, services and tasks of others.
+const CHANGES_OF_OTHERS: [&str; 5] = [
+    "ecs:StopTask",
+    "ecs:UpdateService",
+    "secretsmanager:PutSecretValue",
+    "secretsmanager:UpdateSecretVersionStage",
+    "ssm:PutParameter",
 ];
 
 #[test]
@@ -105,16 +117,17 @@ fn one_schedule_that_stops_is_missed() {
             "{id} does not name {schedule}"
         );
     }
-    // In five minutes each sends five, one more or less at the period's edges.
-    assert_eq!((&alarm["Period"], &alarm["Statistic"]), (&300.into(), &"Sum".into()));
+    // Each sends one a minute, one more or less at the period's edges.
+    let minutes = alarm["Period"].as_u64().unwrap() / 60;
+    assert_eq!((&alarm["Period"], &alarm["Statistic"]), (&(60 * minutes).into(), &"Sum".into()));
     assert_eq!(
         (&alarm["ComparisonOperator"], &alarm["TreatMissingData"]),
         (&"LessThanThreshold".into(), &"breaching".into())
     );
     let threshold = alarm["Threshold"].as_u64().unwrap();
     let schedules = schedules.len() as u64;
-    assert!(threshold <= 4 * schedules, "{id} goes off although all sweeps go out");
-    assert!(threshold > 6 * (schedules - 1), "{id} stays silent although one schedule is gone");
+    assert!(threshold <= (minutes - 1) * schedules, "{id} goes off although all sweeps go out");
+    assert!(threshold > (minutes + 1) * (schedules - 1), "{id} stays silent although one schedule is gone");
 }
 
 #[test]
@@ -191,9 +204,30 @@ fn roles_grant_named_actions_on_named_resources() {
 }
 
 #[test]
+fn what_belongs_to_others_is_changed_only_where_its_tag_allows_it() {
+    let resources = resources().unwrap();
+    let mut changes = Vec::new();
+    for (id, _) in of_type(&resources, "AWS::IAM::Role") {
+        for statement in statements(&resources, id) {
+            for action in list(&statement["Action"]) {
+                let action = action.as_str().unwrap().to_owned();
+                if CHANGES_OF_OTHERS.contains(&action.as_str()) {
+                    // Whose stack the tag's value names is the function's to check; IAM knows no declarations.
+                    let tag = &statement["Condition"]["Null"]["aws:ResourceTag/watchkeeper:allow"];
+                    assert_eq!(tag, "false", "{id}: {action}");
+                    changes.push(action);
+                }
+            }
+        }
+    }
+    changes.sort_unstable();
+    assert_eq!(changes, CHANGES_OF_OTHERS, "each is granted once");
+}
+
+#[test]
 fn custom_resources_do_not_touch_what_ops_were_told() {
     let resources = resources().unwrap();
-    for role in ["StackResourcesRole", "ConsoleRegistrarRole"] {
+    for role in ["StackResourcesRole", "ConsoleRegistrarRole", "ConfigSyncRole"] {
         let on_table = |statement: &Value| list(&statement["Resource"]).iter().any(|of| about(of) == "StateTable");
         for statement in statements(&resources, role).into_iter().filter(on_table) {
             let named = statement["Condition"].as_object().unwrap().iter().next().unwrap();
