@@ -141,3 +141,29 @@ async fn trouble_that_passes_is_not_told_and_what_is_finished_is_told_now() {
     assert_eq!(told.news().await, [rolled_back]);
     sandbox.stop().await.unwrap();
 }
+
+#[tokio::test]
+async fn what_cannot_wait_is_told_at_once_and_once_for_each_time_that_it_began() {
+    let sandbox = Sandbox::start(Options::default(), |_| ()).await.unwrap();
+    let told = Told::new(&sandbox).await;
+    let desk = told.desk("config-sync", "sync-trouble");
+    assert!(!desk.open().await.unwrap().has(ABOUT));
+    for (began, now) in [(0, 5), (0, 65), (100, 130)] {
+        desk.alert(ABOUT, "its tasks do not start", after(began), after(now)).await.unwrap();
+    }
+    let opened = |began: i64| {
+        (format!("config-sync sync-trouble secret s {} opened", after(began).unix_timestamp()), ObservedState::Opened)
+    };
+    let brief = |news: Vec<Observation>| news.into_iter().map(|one| (one.id, one.state)).collect::<Vec<_>>();
+    assert_eq!(brief(told.news().await), [opened(0), opened(100)]);
+    let open = desk.open().await.unwrap();
+    assert!(open.has(ABOUT) && !open.has(About { subject: "secret t", cause: &CAUSE }));
+    desk.well(ABOUT, after(200)).await.unwrap();
+    let resolved = (
+        format!("config-sync sync-trouble secret s {} resolved", after(100).unix_timestamp()),
+        ObservedState::Resolved,
+    );
+    assert_eq!(brief(told.news().await), [resolved]);
+    assert!(!desk.open().await.unwrap().has(ABOUT));
+    sandbox.stop().await.unwrap();
+}

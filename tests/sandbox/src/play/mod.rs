@@ -6,6 +6,7 @@ mod agents;
 mod broken_stack;
 mod registration;
 mod report;
+mod rotation;
 mod stacks;
 
 use std::time::Instant;
@@ -40,6 +41,7 @@ pub async fn play(stage: &Stage, console: &Console, timeline: &Timeline) -> anyh
     play.alarm().await.context("act 9, alarms")?;
     play.poisoned().await.context("act 10, a poisoned message")?;
     play.registration().await.context("act 11, an agent in a Console")?;
+    play.rotation().await.context("act 12, a rotation")?;
     play.report()
 }
 

@@ -10,7 +10,7 @@ use stories::role;
 use tokio::time::{Duration, interval, timeout};
 
 use crate::declared::{registration, with};
-use crate::scene::{AGENT, Scene, by_it};
+use crate::scene::{AGENT, Scene};
 
 /// Actions that the local AWS does not check, or makes use of by itself (docs/fidelity.md).
 const NOT_CHECKED_HERE: [&str; 5] =
@@ -116,7 +116,8 @@ async fn cloud_map_and_route_53_follow_and_all_that_the_role_grants_is_used() {
     scene.stage.receive(stage.stack.output("ConsoleRegistrarDeadLetterQueueUrl").unwrap()).await.unwrap();
     let granted = role::granted(stage, "ConsoleRegistrarFunctionName").await.unwrap();
     let checked: BTreeSet<String> = granted.iter().filter(|action| !is_beside(action)).cloned().collect();
-    let called: BTreeSet<String> = stage.sandbox.door().calls_where(0, by_it).iter().map(action).collect();
+    let called: BTreeSet<String> =
+        stage.sandbox.door().calls_where(0, |call| call.caller == "console-registrar").iter().map(action).collect();
     assert_eq!(called, checked, "left: called by the function; right: granted by the template");
     scene.ends_well(&[&map, &per_task, &one_name, &console]).await;
 }

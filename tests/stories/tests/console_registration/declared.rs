@@ -2,7 +2,9 @@
 
 use serde_json::{Value, json};
 
-use crate::scene::{AGENT, CLUSTER};
+use stories::agents::CLUSTER;
+
+use crate::scene::AGENT;
 
 /// A service of that name.
 pub(crate) fn arn(service: &str) -> String {

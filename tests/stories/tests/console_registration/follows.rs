@@ -4,8 +4,10 @@ use sandbox::console::Event::{Changed, Deleted};
 use sandbox::stage::PATIENCE;
 use serde_json::json;
 
+use stories::agents::{CLUSTER, IMAGE};
+
 use crate::declared::{arn, registration, with};
-use crate::scene::{AGENT, CLUSTER, IMAGE, Scene};
+use crate::scene::{AGENT, Scene};
 
 #[tokio::test]
 async fn registrations_follow_tasks_through_deployments_crashes_and_scaling_until_the_stack_goes() {

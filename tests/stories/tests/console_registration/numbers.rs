@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use time::{Duration, OffsetDateTime};
 
 use crate::declared::registration;
-use crate::scene::{AGENT, Scene, by_it};
+use crate::scene::{AGENT, Scene};
 
 /// Whether a task of the service has begun to run.
 fn runs(event: &Value) -> bool {
@@ -66,7 +66,7 @@ async fn calls_for(scene: &Scene, event: &Value) -> (BTreeMap<String, usize>, BT
     scene.stage.sandbox.bus().deliver(event).await.unwrap();
     scene.quiet().await;
     let mut aws = BTreeMap::new();
-    for call in scene.stage.sandbox.door().calls_where(from, by_it) {
+    for call in scene.stage.sandbox.door().calls_where(from, |call| scene.is_by_it(call)) {
         *aws.entry(format!("{}:{}", call.service, call.action)).or_default() += 1;
     }
     let mut console = scene.console.calls();

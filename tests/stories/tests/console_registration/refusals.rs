@@ -3,8 +3,10 @@
 use sandbox::console::Fault;
 use serde_json::{Value, json};
 
+use stories::agents::{IMAGE, secret};
+
 use crate::declared::{arn, registration, with};
-use crate::scene::{AGENT, Scene, WRONG, secret};
+use crate::scene::{AGENT, Scene, WRONG};
 
 /// A case, what is declared, and the telling parts of the answer.
 struct Case {
@@ -119,7 +121,7 @@ async fn what_is_badly_declared_is_refused_with_what_would_be_right() {
     scene.service(AGENT, 1).await;
     let bridged = json!({
         "family": "bridged", "networkMode": "bridge", "requiresCompatibilities": ["EC2"],
-        "containerDefinitions": [{"name": "agent", "image": crate::scene::IMAGE, "essential": true, "memory": 64}]
+        "containerDefinitions": [{"name": "agent", "image": IMAGE, "essential": true, "memory": 64}]
     });
     let answer = scene.stage.ecs("RegisterTaskDefinition", bridged).await.unwrap();
     let service = json!({

@@ -1,0 +1,5 @@
+//! `Custom::ConfigSync` with real stacks, tasks, documents and a real PostgreSQL in the local AWS.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking, also in its own functions")]
+
+mod rotation;
+mod scene;
