@@ -138,6 +138,8 @@ pub struct Done {
     pub left: Vec<String>,
     /// Whether services are still on their way.
     pub goes_on: bool,
+    /// Whether there is a service that should run on what the documents say, and does not, or not yet.
+    pub is_behind: bool,
     /// What AWS itself says is wrong with the sources.
     pub troubles: Vec<String>,
     /// What a person should know of the services.
@@ -261,6 +263,11 @@ impl<W: World> Run<'_, W> {
                         Written::Done => {
                             info!(declaration = self.id, target = %self.declared.target, version = %token, ?changed, "written");
                             done.changed = changed;
+                            // Told to the second by Secrets Manager, and known better here: the token is the version's id.
+                            if let Place::Secret(_) = self.declared.target {
+                                let since = Since { version: Version(token.as_str().to_owned()), at: now() };
+                                self.state.since.insert(self.declared.target.clone(), since);
+                            }
                         }
                         Written::Overtaken => info!(declaration = self.id, "somebody was faster: looking again"),
                     }
@@ -298,6 +305,7 @@ impl<W: World> Run<'_, W> {
             self.state.work.get_or_insert_with(|| Work { began: now(), changed: Vec::new() });
         }
         done.goes_on = !plan.is_over();
+        done.is_behind = !plan.rollouts.values().all(|one| matches!(one.step, Step::Done { .. } | Step::Unasked));
         done.warnings.clone_from(&plan.warnings);
         if self.declared.mode == Mode::Observe {
             let is_stale =

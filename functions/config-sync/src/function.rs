@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
+use futures_util::{StreamExt, stream};
 use lambda_runtime::Error;
 use lambda_runtime::tracing::{error, info, warn};
 use serde_json::Value;
@@ -38,6 +39,9 @@ pub struct Function {
     frame: Frame<Requests, Https>,
     settings: Settings,
 }
+
+/// How many declarations are worked on at a time: a rotation concerns several, and each waits for AWS most of its time.
+const AT_A_TIME: usize = 5;
 
 /// What one batch asks for, each with the message that must come again if it is not done.
 #[derive(Debug, Default)]
@@ -96,8 +100,11 @@ impl Function {
                 let concerned = all
                     .iter()
                     .filter(|known| asked.changed.iter().any(|(_, changed)| changed.concerns(&known.declaration)));
-                for known in concerned {
-                    if let Err(trouble) = self.one(&known.declaration, &open, invocation).await {
+                let open = &open;
+                let work = concerned.map(async |known| (known, self.one(&known.declaration, open, invocation).await));
+                let mut ended = stream::iter(work).buffer_unordered(AT_A_TIME);
+                while let Some((known, ended)) = ended.next().await {
+                    if let Err(trouble) = ended {
                         warn!(declaration = known.declaration.id, %trouble, "its messages must come again");
                         let of_it = |(_, changed): &&(String, Changed)| changed.concerns(&known.declaration);
                         asked.failed.extend(asked.changed.iter().filter(of_it).map(|(id, _)| id.clone()));
@@ -192,16 +199,27 @@ impl Function {
         let minute = OffsetDateTime::now_utc().unix_timestamp().unsigned_abs() / 60;
         let begin = usize::try_from(minute).unwrap_or_default() % declarations.len().max(1);
         declarations.rotate_left(begin);
-        for known in declarations {
-            let done = match known {
-                Ok(Known { declaration, phase: Phase::Leaving, .. }) => self.let_go(&declaration.id, invocation).await,
-                Ok(known) => self.one(&known.declaration, &open, invocation).await,
-                Err(trouble) => self.unreadable(&trouble, &open).await,
-            };
+        let open = &open;
+        let work = declarations.into_iter().map(async |known| match known {
+            Ok(Known { declaration, phase: Phase::Leaving, .. }) => self.let_go(&declaration.id, invocation).await,
+            Ok(known) if !self.is_due(&known.declaration, open, minute) => Ok(()),
+            Ok(known) => self.one(&known.declaration, open, invocation).await,
+            Err(trouble) => self.unreadable(&trouble, open).await,
+        });
+        let mut ended = stream::iter(work).buffer_unordered(AT_A_TIME);
+        while let Some(done) = ended.next().await {
             if let Err(trouble) = done {
                 error!(%trouble, "a declaration is not in step");
             }
         }
+    }
+
+    /// Whether the sweep looks at it this minute: one that is settled only in some, which are spread over all.
+    fn is_due(&self, declaration: &Declaration, open: &Open, minute: u64) -> bool {
+        let Declaration { id, declared, state } = declaration;
+        let place = id.bytes().fold(0_u64, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte.into()));
+        let its_minute = place.wrapping_add(minute).is_multiple_of(self.settings.look_minutes);
+        its_minute || !state.is_settled() || report::is_in_trouble(open, &declared.target)
     }
 
     /// A declaration that is stored and cannot be understood: somebody must know.

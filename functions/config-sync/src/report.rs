@@ -37,6 +37,10 @@ pub(crate) async fn report(
                     desk.well(about(cause), now).await?;
                 }
             }
+            // Somebody has mended what a piece of work before had left so.
+            if !done.is_behind && open.has(about(&ROLLOUT)) {
+                desk.well(about(&ROLLOUT), now).await?;
+            }
         }
         // It is somebody else's run now, or the next one's.
         Err(Trouble::FencedOff | Trouble::Restless) => {}
@@ -56,6 +60,12 @@ fn drift(done: &Done) -> String {
         why.push(format!("tasks that have read older ones: {}", few(names)));
     }
     why.join("; ")
+}
+
+/// Whether ops are told, or about to be told, of trouble that only a look can end.
+pub(crate) fn is_in_trouble(open: &Open, target: &Place) -> bool {
+    let subject = target.name();
+    [&DOCUMENT, &LOGIN, &SOURCE, &DRIFT, &ROLLOUT].iter().any(|cause| open.has(About { subject: &subject, cause }))
 }
 
 /// A rotation has ended.

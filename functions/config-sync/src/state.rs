@@ -132,6 +132,15 @@ pub struct State {
     pub report: Option<Report>,
 }
 
+impl State {
+    /// Whether nothing is left to be done, waited for or told, as far as is known.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        let Self { since, rollouts, work, report, .. } = self;
+        !since.is_empty() && work.is_none() && report.is_none() && rollouts.values().all(|one| one.step.is_over())
+    }
+}
+
 /// JSON's objects have texts for keys, and a place is none.
 mod as_list {
     use std::collections::BTreeMap;

@@ -56,7 +56,8 @@ impl Stack {
         let mut deploy = Command::new(root().join("infra/deploy"))
             .args(["--stack", STACK, "--arch", architecture()?, "--alarm-prefix", ALARM_PREFIX])
             .args(["--bucket-objects", BUCKET_OBJECTS, "--registry-arns", REGISTRIES])
-            .args(["--config-source-buckets", SOURCE_BUCKETS])
+            // Each sweep looks, so that stories and the play need not wait for the minute of a declaration.
+            .args(["--config-source-buckets", SOURCE_BUCKETS, "--config-look-minutes", "1"])
             .args(["--ops-email", "ops@example.com", "--self-alarm-email", "platform@example.com", "--zips"])
             .arg(&zips)
             .env("AWS_CLI", sandbox.aws_cli())

@@ -18,7 +18,7 @@ use watchkeeper_events::ServiceArn;
 use watchkeeper_lease::{self as lease, Answer, Fence, Key, Kind, Step, Store};
 use watchkeeper_secrets::Hidden;
 
-use crate::world::{Mutant, Sim, at};
+use crate::world::{Mutant, Sim, at, told_moment};
 
 /// What becomes of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,8 +97,7 @@ impl Documents for Line {
                 version: Version(secret.current.clone()),
                 text: Hidden::from(secret.text()),
                 made_at: at(secret.versions[&secret.current].1),
-                // Secrets Manager tells whole seconds; what is told is never too early.
-                changed_at: at((secret.changed_at / 1_000 + 1) * 1_000),
+                changed_at: at(told_moment(secret.changed_at)),
             }
         })
         .await

@@ -95,6 +95,11 @@ pub(crate) fn at(milliseconds: i64) -> OffsetDateTime {
     OffsetDateTime::UNIX_EPOCH + Duration::seconds(1_790_000_000) + Duration::milliseconds(milliseconds)
 }
 
+/// When Secrets Manager says that something was: in whole seconds, and what is made of that is never too early.
+pub(crate) fn told_moment(milliseconds: i64) -> i64 {
+    (milliseconds / 1_000 + 1) * 1_000
+}
+
 pub(crate) fn target(name: &str) -> Place {
     Place::Secret(name.to_owned())
 }
@@ -178,7 +183,9 @@ impl Sim {
     pub(crate) fn stop(&mut self, arn: &str, task: &str) {
         let (current, agent) = (self.secrets[TARGET].current.clone(), self.agents.get_mut(arn).unwrap());
         if let Some(at) = agent.tasks.iter().position(|one| one.id.to_string() == task) {
-            if agent.tasks[at].read == current {
+            // One that was made in the second of the change may have read either: it is told whole seconds.
+            let known_since = told_moment(self.secrets[TARGET].changed_at);
+            if agent.tasks[at].read == current && agent.tasks[at].made_at >= known_since {
                 self.faults.push(format!("{arn} is restarted twice: its task {task} has read {current} already"));
             }
             agent.tasks.remove(at);
