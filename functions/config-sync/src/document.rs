@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
-use watchkeeper_secrets::Hidden;
+use watchkeeper_secrets::{Hidden, Thing, may_use};
 
 /// Where a document is kept.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -62,6 +62,26 @@ impl fmt::Display for Version {
     }
 }
 
+/// The tag by which an owner lets stacks use a thing, as far as it was seen with it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Allow {
+    /// It was not asked for: whoever declares is checked, and IAM wants that there is one.
+    #[default]
+    Unseen,
+    /// What it was.
+    Seen(Option<String>),
+}
+
+impl Allow {
+    /// Whether it lets a stack use the thing. It may have been taken away since the stack was made.
+    pub fn allows(&self, stack: &str, thing: Thing<'_>) -> Result<(), String> {
+        match self {
+            Self::Unseen => Ok(()),
+            Self::Seen(value) => may_use(stack, thing, value.as_deref()),
+        }
+    }
+}
+
 /// A document as it is now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Document {
@@ -73,6 +93,8 @@ pub struct Document {
     pub made_at: OffsetDateTime,
     /// When the document was last changed in any way, this version becoming current among others: never before that happened.
     pub changed_at: OffsetDateTime,
+    /// Who may have it written.
+    pub allow: Allow,
 }
 
 /// What a source says.
@@ -86,6 +108,8 @@ pub struct Reading {
     pub kept_in: Option<Place>,
     /// What AWS itself says is wrong with it: a master secret that cannot be rotated.
     pub trouble: Option<String>,
+    /// Who may have it read.
+    pub allow: Allow,
 }
 
 /// What a source says.

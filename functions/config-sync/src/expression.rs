@@ -200,7 +200,7 @@ impl fmt::Display for Expression {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::document::{Reading, Version};
+    use crate::document::{Allow, Reading, Version};
 
     fn readings() -> Readings {
         let text = |text: &str| Content::Text(Hidden::from(text));
@@ -208,7 +208,16 @@ mod tests {
             [("password", "p@ss/"), ("host", "db.example")].map(|(name, value)| (name.to_owned(), Hidden::from(value)));
         [("db", Content::Values(values.into())), ("key", text("k"))]
             .map(|(name, content)| {
-                (name.to_owned(), Reading { version: Version("1".into()), content, kept_in: None, trouble: None })
+                (
+                    name.to_owned(),
+                    Reading {
+                        version: Version("1".into()),
+                        content,
+                        kept_in: None,
+                        trouble: None,
+                        allow: Allow::Unseen,
+                    },
+                )
             })
             .into()
     }

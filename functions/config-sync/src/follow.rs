@@ -2,23 +2,23 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use lambda_runtime::tracing::info;
+use lambda_runtime::tracing::{info, warn};
 use time::OffsetDateTime;
 use watchkeeper_events::ServiceArn;
 use watchkeeper_lease::{Budget, Fence, Flight, FlightError, Holder, Key, Kind, Store, single_flight};
-use watchkeeper_secrets::Hidden;
+use watchkeeper_secrets::{Hidden, Thing};
 
 use crate::declared::{Declared, Mode, Restart, Route, Source};
 use crate::document::{Document, Place, Reading, Readings, Version};
 use crate::expression::Expression;
 use crate::plan::{self, Action, Content, Fault, Warning, content};
 use crate::service::{Deployment, Service, TaskId};
-use crate::state::{Report, Rollout, Since, State, Step, Work};
-use crate::token::Token;
+use crate::state::{InStep, Report, Rollout, Since, State, Step, Work};
+use crate::token::{Token, values_of};
 use crate::trouble::Trouble;
 
 /// The kind of key that a declaration's work is done under.
-const KIND: Kind = Kind("config");
+pub const KIND: Kind = Kind("config");
 /// How often in one run the documents may turn out to be other than they were looked at.
 const LOOKS: usize = 3;
 
@@ -136,6 +136,8 @@ pub struct Done {
     pub changed: Vec<String>,
     /// The addresses whose values in the target are others, and are left so.
     pub left: Vec<String>,
+    /// Whether the target says what the sources say.
+    pub is_in_step: bool,
     /// Whether services are still on their way.
     pub goes_on: bool,
     /// Whether there is a service that should run on what the documents say, and does not, or not yet.
@@ -183,15 +185,18 @@ async fn follow<W: World>(
         kept_in: BTreeSet::new(),
     };
     // From before, if that run was cut off.
-    run.tell().await?;
+    run.tell().await;
     let mut done = Done::default();
     let written = run.write(&mut done, &now).await;
     if written == Err(Trouble::FencedOff) {
         return Err(Trouble::FencedOff);
     }
     // Services on their way are followed also where nothing can be written now.
-    run.restart(&mut done, written.is_ok(), &now).await?;
-    written.map(|()| done)
+    let restarted = run.restart(&mut done, written.is_ok(), &now).await;
+    if restarted == Err(Trouble::FencedOff) {
+        return Err(Trouble::FencedOff);
+    }
+    written.and(restarted).map(|()| done)
 }
 
 struct Run<'a, W> {
@@ -241,7 +246,8 @@ impl<W: World> Run<'_, W> {
                 sources.iter().map(|(name, read)| (name.clone(), read.version.clone())).collect();
             match content(&self.declared, &self.state, &sources, &target)? {
                 Content::InStep => {
-                    self.state.in_step_with = Some(versions);
+                    self.state.in_step_with = Some(InStep { versions, values: values_of(&self.declared) });
+                    done.is_in_step = true;
                     return Ok(());
                 }
                 Content::Drifted { changed } => {
@@ -253,6 +259,8 @@ impl<W: World> Run<'_, W> {
                     return Ok(());
                 }
                 Content::Write { text, changed } => {
+                    let thing = Thing { kind: "target", name: &self.declared.target.name() };
+                    target.allow.allows(&self.declared.stack, thing).map_err(Trouble::Refused)?;
                     log_in(self.world, &self.declared, &sources).await?;
                     let work = self.state.work.get_or_insert_with(|| Work { began: now(), changed: Vec::new() });
                     let new: Vec<_> = changed.iter().filter(|one| !work.changed.contains(one)).cloned().collect();
@@ -282,13 +290,17 @@ impl<W: World> Run<'_, W> {
     async fn restart(
         &mut self,
         done: &mut Done,
-        knows_target: bool,
+        is_written: bool,
         now: &impl Fn() -> OffsetDateTime,
     ) -> Result<(), Trouble> {
         let mut watched = self.declared.watched();
         watched.append(&mut self.kept_in);
+        if !is_written {
+            // Where the sources were not read, what they are kept in is what it was.
+            watched.extend(self.state.since.keys().cloned());
+        }
         let target = self.declared.target.clone();
-        for place in watched.iter().filter(|place| **place != target || !knows_target) {
+        for place in watched.iter().filter(|place| **place != target || !is_written) {
             let document = self.world.document(place).await?;
             self.note(place, &document);
         }
@@ -296,7 +308,17 @@ impl<W: World> Run<'_, W> {
         // Before ECS is looked at: all that it shows is later than this.
         self.remember().await?;
         let services = services(self.world, &self.declared, &watched).await?;
-        let plan = plan::restarts(&self.declared, &self.state.since, &self.state.rollouts, &services, now());
+        let mut plan = plan::restarts(&self.declared, &self.state.since, &self.state.rollouts, &services, now());
+        done.warnings.clone_from(&plan.warnings);
+        if self.declared.mode == Mode::Observe {
+            let is_stale =
+                |arn: &&ServiceArn| plan.rollouts.get(arn.as_str()).is_some_and(|one| one.step == Step::Unasked);
+            let would = services.iter().map(|(arn, _)| arn).filter(|arn| self.declared.restarts(arn));
+            done.stale = would.filter(is_stale).cloned().collect();
+            done.is_behind = !done.stale.is_empty();
+            // What was begun before goes on when things may be done again.
+            return Ok(());
+        }
         let is_left_alone = |(service, rollout): (&String, &Rollout)| {
             matches!(rollout.step, Step::LeftAlone { .. })
                 && self.state.rollouts.get(service).is_none_or(|known| known.versions != rollout.versions)
@@ -304,27 +326,36 @@ impl<W: World> Run<'_, W> {
         if !plan.actions.is_empty() || plan.rollouts.iter().any(is_left_alone) {
             self.state.work.get_or_insert_with(|| Work { began: now(), changed: Vec::new() });
         }
-        done.goes_on = !plan.is_over();
-        done.is_behind = !plan.rollouts.values().all(|one| matches!(one.step, Step::Done { .. } | Step::Unasked));
-        done.warnings.clone_from(&plan.warnings);
-        if self.declared.mode == Mode::Observe {
-            let is_stale =
-                |arn: &&ServiceArn| plan.rollouts.get(arn.as_str()).is_some_and(|one| one.step == Step::Unasked);
-            let would = services.iter().map(|(arn, _)| arn).filter(|arn| self.declared.restarts(arn));
-            done.stale = would.filter(is_stale).cloned().collect();
-        }
-        self.state.rollouts = plan.rollouts;
+        self.state.rollouts = std::mem::take(&mut plan.rollouts);
         self.remember().await?;
+        let mut ended = Ok(());
         for action in &plan.actions {
-            self.act(action).await?;
+            // One that cannot be restarted keeps no other from it.
+            match self.act(action).await {
+                Err(Trouble::FencedOff) => return Err(Trouble::FencedOff),
+                Err(trouble) if trouble.may_pass() => ended = ended.and(Err(trouble)),
+                Err(trouble) => self.give_up(action, &trouble),
+                Ok(()) => {}
+            }
         }
         self.remember().await?;
-        if !done.goes_on {
+        let steps = || self.state.rollouts.values().map(|rollout| &rollout.step);
+        done.goes_on = !steps().all(Step::is_over);
+        done.is_behind = !steps().all(|step| matches!(step, Step::Done { .. } | Step::Unasked));
+        // What could not be written is not done.
+        if is_written && !done.goes_on && self.state.report.is_none() {
             self.conclude(&plan.warnings, now());
             self.remember().await?;
-            self.tell().await?;
+            self.tell().await;
         }
-        Ok(())
+        ended
+    }
+
+    fn give_up(&mut self, action: &Action, trouble: &Trouble) {
+        let (Action::Deploy(service) | Action::Stop(service, _)) = action;
+        if let Some(rollout) = self.state.rollouts.get_mut(service.as_str()) {
+            rollout.step = Step::Failed { why: trouble.to_string() };
+        }
     }
 
     async fn act(&mut self, action: &Action) -> Result<(), Trouble> {
@@ -363,12 +394,19 @@ impl<W: World> Run<'_, W> {
         }
     }
 
-    /// Tells ops what they have not been told.
-    async fn tell(&mut self) -> Result<(), Trouble> {
-        let Some(report) = &self.state.report else { return Ok(()) };
-        self.world.tell(&self.declared.target, report).await?;
-        self.state.report = None;
-        self.remember().await
+    /// Tells ops what they have not been told. Where that fails, the next run does; nothing waits for it.
+    async fn tell(&mut self) {
+        let Some(report) = &self.state.report else { return };
+        let told = self.world.tell(&self.declared.target, report).await;
+        if told.is_ok() {
+            self.state.report = None;
+        }
+        if let Err(trouble) = match told {
+            Ok(()) => self.remember().await,
+            Err(trouble) => Err(trouble),
+        } {
+            warn!(declaration = self.id, %trouble, "ops are told later, or once more");
+        }
     }
 }
 
@@ -376,7 +414,10 @@ impl<W: World> Run<'_, W> {
 async fn readings(world: &impl Documents, declared: &Declared) -> Result<Option<Readings>, Trouble> {
     let mut readings = Readings::new();
     for (name, source) in &declared.sources {
-        readings.insert(name.clone(), world.reading(source).await?);
+        let reading = world.reading(source).await?;
+        let thing = Thing { kind: "source", name };
+        reading.allow.allows(&declared.stack, thing).map_err(Trouble::Refused)?;
+        readings.insert(name.clone(), reading);
     }
     // The last one read was current when all others are found unchanged after it.
     let all_but_last = declared.sources.len().saturating_sub(1);

@@ -14,13 +14,13 @@ use watchkeeper_aws_errors::Failed;
 use watchkeeper_custom_resources::{Frame, Https, Invocation, Table as Requests};
 use watchkeeper_declarations::Phase;
 use watchkeeper_events::QueueMessage;
-use watchkeeper_lease::{Budget, Flight, FlightError, Holder, single_flight};
+use watchkeeper_lease::{Budget, Flight, FlightError, Holder, Store, single_flight};
 use watchkeeper_ops::Open;
 use watchkeeper_queue::{come_again, sent_at};
 
 use crate::clients::Clients;
 use crate::document::Place;
-use crate::follow::{Declaration, keep_in_step, key};
+use crate::follow::{Declaration, KIND, keep_in_step, key};
 use crate::report;
 use crate::settings::Settings;
 use crate::table::Known;
@@ -47,8 +47,8 @@ const AT_A_TIME: usize = 5;
 #[derive(Debug, Default)]
 struct Asked {
     changed: Vec<(String, Changed)>,
-    /// Secrets whose rotation failed, and the error's code.
-    rotations: Vec<(String, Place, String)>,
+    /// Secrets whose rotation failed, the error's code, and when.
+    rotations: Vec<(String, Place, String, OffsetDateTime)>,
     is_sweep: bool,
     failed: Vec<String>,
 }
@@ -77,9 +77,6 @@ impl Function {
     /// Works on each declaration that the batch concerns, once; answers with the messages that must come again.
     async fn batch(&self, batch: SqsEvent, invocation: &Invocation) -> SqsBatchResponse {
         let mut asked = self.asked(&batch).await;
-        if asked.is_sweep {
-            Box::pin(self.sweep(invocation)).await;
-        }
         for (message_id, changed) in &asked.changed {
             // What a service's task definition reads may be new.
             if let Changed::Service(service) = changed
@@ -89,14 +86,25 @@ impl Function {
                 info!(message_id, "goes on without");
             }
         }
-        if asked.changed.is_empty() && asked.rotations.is_empty() {
-            return come_again(asked.failed);
+        if !(asked.changed.is_empty() && asked.rotations.is_empty()) {
+            self.events(&mut asked, invocation).await;
         }
+        // Last, since it can wait and events cannot.
+        if asked.is_sweep {
+            Box::pin(self.sweep(invocation)).await;
+        }
+        asked.failed.sort();
+        asked.failed.dedup();
+        come_again(asked.failed)
+    }
+
+    /// Works on the declarations that events concern.
+    async fn events(&self, asked: &mut Asked, invocation: &Invocation) {
         match self.known().await {
             Ok((all, open)) => {
                 // One that cannot be read is told of by the sweep.
                 let all: Vec<Known> = all.into_iter().flatten().collect();
-                self.rotations(&mut asked, &open, &all).await;
+                self.rotations(asked, &open, &all).await;
                 let concerned = all
                     .iter()
                     .filter(|known| asked.changed.iter().any(|(_, changed)| changed.concerns(&known.declaration)));
@@ -117,9 +125,6 @@ impl Function {
                 asked.failed.extend(changed.chain(asked.rotations.iter().map(|(id, ..)| id)).cloned());
             }
         }
-        asked.failed.sort();
-        asked.failed.dedup();
-        come_again(asked.failed)
     }
 
     /// All declarations, and the troubles that are noted.
@@ -136,7 +141,10 @@ impl Function {
             match QueueMessage::parse(body) {
                 Ok(parsed) => match wake(&parsed, sent_at(message), OffsetDateTime::now_utc()) {
                     Wake::Changed(changed) => asked.changed.push((message_id, changed)),
-                    Wake::RotationFailed { secret, code } => asked.rotations.push((message_id, secret, code)),
+                    Wake::RotationFailed { secret, code, at } => {
+                        let at = at.or_else(|| sent_at(message)).unwrap_or_else(OffsetDateTime::now_utc);
+                        asked.rotations.push((message_id, secret, code, at));
+                    }
                     Wake::Sweep => asked.is_sweep = true,
                     Wake::Nothing(why) => info!(message_id, why, "nothing to do"),
                 },
@@ -155,9 +163,12 @@ impl Function {
 
     /// Tells of rotations that failed, and of what came after, where a declaration is concerned.
     async fn rotations(&self, asked: &mut Asked, open: &Open, all: &[Known]) {
-        let failed = asked.rotations.iter().map(|(message_id, secret, code)| (message_id, secret, Some(code.as_str())));
+        let failed = asked
+            .rotations
+            .iter()
+            .map(|(message_id, secret, code, at)| (message_id, secret, Some((code.as_str(), *at))));
         let others = asked.changed.iter().filter_map(|(message_id, changed)| match changed {
-            Changed::Document(secret) if !asked.rotations.iter().any(|(_, failed, _)| failed == secret) => {
+            Changed::Document(secret) if !asked.rotations.iter().any(|(_, failed, ..)| failed == secret) => {
                 Some((message_id, secret, None))
             }
             _ => None,
@@ -199,10 +210,18 @@ impl Function {
         let minute = OffsetDateTime::now_utc().unix_timestamp().unsigned_abs() / 60;
         let begin = usize::try_from(minute).unwrap_or_default() % declarations.len().max(1);
         declarations.rotate_left(begin);
-        let open = &open;
+        let unattended = match self.clients.leases.unattended(KIND, OffsetDateTime::now_utc()).await {
+            Ok(keys) => keys,
+            Err(trouble) => {
+                warn!(%trouble, "work that was left is found when it is its minute");
+                Vec::new()
+            }
+        };
+        let (open, unattended) = (&open, &unattended);
+        let is_left = |known: &Known| unattended.contains(&key(&known.declaration.id));
         let work = declarations.into_iter().map(async |known| match known {
-            Ok(Known { declaration, phase: Phase::Leaving, .. }) => self.let_go(&declaration.id, invocation).await,
-            Ok(known) if !self.is_due(&known.declaration, open, minute) => Ok(()),
+            Ok(Known { declaration, phase: Phase::Leaving, .. }) => self.let_go(&declaration, open, invocation).await,
+            Ok(known) if !is_left(&known) && !self.is_due(&known.declaration, open, minute) => Ok(()),
             Ok(known) => self.one(&known.declaration, open, invocation).await,
             Err(trouble) => self.unreadable(&trouble, open).await,
         });
@@ -258,7 +277,9 @@ impl Function {
     }
 
     /// Forgets a declaration whose deletion was cut off.
-    async fn let_go(&self, id: &str, invocation: &Invocation) -> Result<(), Trouble> {
+    async fn let_go(&self, declaration: &Declaration, open: &Open, invocation: &Invocation) -> Result<(), Trouble> {
+        let id = &declaration.id;
+        report::gone(&self.clients.desk, open, &declaration.declared.target, OffsetDateTime::now_utc()).await?;
         let (budget, left, holder) = budget(id, invocation)?;
         let clients = &self.clients;
         let key = key(id);

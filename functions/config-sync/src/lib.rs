@@ -31,4 +31,4 @@ pub use function::Function;
 pub use registration::ConfigSync;
 pub use settings::{BadSetting, Settings};
 pub use table::Table;
-pub use token::Token;
+pub use token::{Token, values_of};

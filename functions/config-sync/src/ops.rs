@@ -70,3 +70,7 @@ pub const DONE: Cause = Cause {
     over: "has changed, and every service that reads it runs on that",
     next: "",
 };
+
+/// A change is written, and not every reader is restarted, as declared.
+pub const CHANGED: Cause =
+    Cause { over: "has changed; not every service that reads it is restarted, as declared", ..DONE };

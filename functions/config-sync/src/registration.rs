@@ -17,7 +17,7 @@ use crate::declared::{Declared, Mode, Restart};
 use crate::document::Place;
 use crate::follow::{Sketch, keep_in_step, key, sketch};
 use crate::plan::Action;
-use crate::report::report;
+use crate::report;
 use crate::state::Step;
 use crate::table::Known;
 use crate::trouble::Trouble;
@@ -29,8 +29,9 @@ const TIME: Duration = Duration::from_secs(25);
 const TO_FILL: Duration = Duration::from_secs(15);
 /// What a run may take at least.
 const FOR_A_RUN: time::Duration = time::Duration::seconds(5);
-/// Between two tries to get the lease; nobody tells when it is free.
-const PAUSE: Duration = Duration::from_millis(500);
+/// Before the second try to get the lease, and twice as long before each further one: nobody tells when it is free, and who asks
+/// has whoever holds it look once more.
+const PAUSE: Duration = Duration::from_secs(1);
 /// Each of the stack's outputs has at most so many bytes; an answer to CloudFormation is small.
 const LONGEST: usize = 700;
 
@@ -114,6 +115,7 @@ impl ConfigSync {
     async fn bring_in_step(&self, target: &Place) -> Result<(), Failure> {
         let id = target.to_string();
         let run = async {
+            let mut pause = PAUSE;
             loop {
                 let (holder, budget) = hold(&id);
                 match keep_in_step(&*self.clients, &id, &holder, budget, OffsetDateTime::now_utc).await {
@@ -121,14 +123,18 @@ impl ConfigSync {
                         // Trouble that is over is told; who asked is told of trouble by the answer.
                         let told = async {
                             let open = self.clients.desk.open().await?;
-                            report(&self.clients.desk, &open, target, Ok(&last), OffsetDateTime::now_utc()).await
+                            report::report(&self.clients.desk, &open, target, Ok(&last), OffsetDateTime::now_utc())
+                                .await
                         };
                         if let Err(trouble) = told.await {
                             warn!(declaration = id, %trouble, "ops are not told that it is well again");
                         }
                         return Ok(());
                     }
-                    Ok(Flight::Busy) => sleep(PAUSE).await,
+                    Ok(Flight::Busy) => {
+                        sleep(pause).await;
+                        pause *= 2;
+                    }
                     Err(FlightError::Work(trouble)) => return Err(failure(&trouble)),
                     Err(error) => return Err(Failure::later(error.to_string())),
                 }
@@ -140,6 +146,7 @@ impl ConfigSync {
     async fn let_go(&self, id: &str) -> Result<(), Failure> {
         let (clients, key) = (&self.clients, key(id));
         let run = async {
+            let mut pause = PAUSE;
             loop {
                 let (holder, budget) = hold(id);
                 let now = OffsetDateTime::now_utc;
@@ -149,7 +156,10 @@ impl ConfigSync {
                 match gone.await {
                     // Who was at work on it did this after a marking that came too late for us: it is gone.
                     Ok(Flight::Ran { .. }) | Err(FlightError::Work(Trouble::FencedOff)) => return Ok(()),
-                    Ok(Flight::Busy) => sleep(PAUSE).await,
+                    Ok(Flight::Busy) => {
+                        sleep(pause).await;
+                        pause *= 2;
+                    }
                     Err(FlightError::Work(trouble)) => return Err(failure(&trouble)),
                     Err(error) => return Err(Failure::later(error.to_string())),
                 }
@@ -243,7 +253,17 @@ impl ResourceType for ConfigSync {
     /// What was written stays: the agent needs it.
     async fn delete(&self, owner: &Owner, id: &PhysicalId) -> Result<(), Failure> {
         let leaves = self.clients.table.leave(id.as_str(), owner, OffsetDateTime::now_utc()).await;
-        if leaves.map_err(|trouble| failure(&trouble))? { self.let_go(id.as_str()).await } else { Ok(()) }
+        if !leaves.map_err(|trouble| failure(&trouble))? {
+            return Ok(());
+        }
+        let told = async {
+            let open = self.clients.desk.open().await?;
+            report::gone(&self.clients.desk, &open, &Place::of(id.as_str()), OffsetDateTime::now_utc()).await
+        };
+        if let Err(trouble) = told.await {
+            warn!(declaration = id.as_str(), %trouble, "ops are not told that it is over");
+        }
+        self.let_go(id.as_str()).await
     }
 
     async fn release(&self, owner: &Owner, id: &PhysicalId) -> Result<(), Failure> {

@@ -1,12 +1,12 @@
 //! What of a run ops are told.
 
-use time::{OffsetDateTime, Time};
+use time::OffsetDateTime;
 use watchkeeper_events::{Observation, ObservedState, ServiceArn};
 use watchkeeper_ops::{About, Cause, Desk, Open};
 
 use crate::document::Place;
 use crate::follow::Done;
-use crate::ops::{DOCUMENT, DONE, DRIFT, LOGIN, ROLLOUT, ROTATION, SOURCE};
+use crate::ops::{CHANGED, DOCUMENT, DONE, DRIFT, LOGIN, ROLLOUT, ROTATION, SOURCE};
 use crate::state::{Report, Step};
 use crate::trouble::Trouble;
 
@@ -25,17 +25,17 @@ pub(crate) async fn report(
     let about = |cause| About { subject: &subject, cause };
     match ended {
         Ok(done) => {
-            for (cause, why) in [
-                (&DOCUMENT, String::new()),
-                (&LOGIN, String::new()),
-                (&SOURCE, done.troubles.join("; ")),
-                (&DRIFT, drift(done)),
-            ] {
+            for (cause, why) in [(&DOCUMENT, String::new()), (&SOURCE, done.troubles.join("; ")), (&DRIFT, drift(done))]
+            {
                 if !why.is_empty() {
                     desk.trouble(about(cause), &why, now).await?;
                 } else if open.has(about(cause)) {
                     desk.well(about(cause), now).await?;
                 }
+            }
+            // Where nothing was written, nobody has tried to log in.
+            if done.is_in_step && open.has(about(&LOGIN)) {
+                desk.well(about(&LOGIN), now).await?;
             }
             // Somebody has mended what a piece of work before had left so.
             if !done.is_behind && open.has(about(&ROLLOUT)) {
@@ -68,19 +68,32 @@ pub(crate) fn is_in_trouble(open: &Open, target: &Place) -> bool {
     [&DOCUMENT, &LOGIN, &SOURCE, &DRIFT, &ROLLOUT].iter().any(|cause| open.has(About { subject: &subject, cause }))
 }
 
+/// A declaration goes: what ops were told of it is over.
+pub(crate) async fn gone(desk: &Desk, open: &Open, target: &Place, now: OffsetDateTime) -> Result<(), Trouble> {
+    let subject = target.name();
+    for cause in [&DOCUMENT, &LOGIN, &SOURCE, &DRIFT, &ROLLOUT] {
+        let about = About { subject: &subject, cause };
+        if open.has(about) {
+            desk.well(about, now).await?;
+        }
+    }
+    Ok(())
+}
+
 /// A rotation has ended.
 pub(crate) async fn rotation(
     desk: &Desk,
     open: &Open,
     secret: &Place,
-    failure: Option<&str>,
+    failure: Option<(&str, OffsetDateTime)>,
     now: OffsetDateTime,
 ) -> Result<(), Trouble> {
     let subject = secret.name();
     let about = About { subject: &subject, cause: &ROTATION };
     match failure {
-        // Secrets Manager tries several times: ops are told once a day.
-        Some(code) => desk.alert(about, code, now.replace_time(Time::MIDNIGHT), now).await?,
+        // Secrets Manager tries several times: ops are told once, until there is a new version.
+        Some(_) if open.has(about) => {}
+        Some((code, at)) => desk.alert(about, code, at, now).await?,
         None if open.has(about) => desk.well(about, now).await?,
         None => {}
     }
@@ -96,7 +109,8 @@ pub(crate) async fn work(desk: &Desk, target: &Place, report: &Report) -> Result
         return Ok(desk.alert(about, &detail, report.began, report.ended).await?);
     }
     desk.well(about, report.ended).await?;
-    let Cause { word, severity, over, .. } = DONE;
+    let is_everywhere = !report.services.values().any(|step| *step == Step::Unasked);
+    let Cause { word, severity, over, .. } = if is_everywhere { DONE } else { CHANGED };
     Ok(desk
         .tell(&Observation {
             id: format!("config-sync {word} {subject} {}", report.began.unix_timestamp_nanos()),

@@ -85,6 +85,15 @@ impl Step {
     }
 }
 
+/// What the target agreed with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InStep {
+    /// The versions of the sources.
+    pub versions: BTreeMap<String, Version>,
+    /// A digest of the values that were declared: others are written, whoever changed what.
+    pub values: String,
+}
+
 /// One piece of work, from the change to the last task; ops are told of it once.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Work {
@@ -118,9 +127,9 @@ pub struct State {
     /// Since when each document has had its version.
     #[serde(with = "as_list", default)]
     pub since: BTreeMap<Place, Since>,
-    /// The versions of the sources that the target was last in step with.
+    /// What the target was last in step with.
     #[serde(default)]
-    pub in_step_with: Option<BTreeMap<String, Version>>,
+    pub in_step_with: Option<InStep>,
     /// The services that read the documents, by ARN.
     #[serde(default)]
     pub rollouts: BTreeMap<String, Rollout>,

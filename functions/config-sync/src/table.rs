@@ -1,6 +1,7 @@
 //! Declarations of documents in the state table: what is stored, as what it says.
 
 use aws_sdk_dynamodb::Client;
+use lambda_runtime::tracing::error;
 use serde_json::Value;
 use time::OffsetDateTime;
 use watchkeeper_custom_resources::{Owner, Properties};
@@ -86,7 +87,11 @@ fn read(stored: Stored) -> Result<Known, Trouble> {
     let Stored { id, owner, properties, phase, state, .. } = stored;
     let misunderstood = |why: String| Trouble::Stored { id: id.0.clone(), why };
     let declared = Properties::read(&properties, wanted::read).map_err(|faults| misunderstood(faults.to_string()))?;
-    let state = serde_json::from_str(&state).map_err(|error| misunderstood(format!("its state: {error}")))?;
+    // It can be found out anew; only what was going on is forgotten.
+    let state = serde_json::from_str(&state).unwrap_or_else(|error| {
+        error!(declaration = id.0, %error, "what was remembered of it cannot be understood");
+        State::default()
+    });
     let declared = declared.of_stack(owner.stack_name());
     Ok(Known { declaration: Declaration { id: id.0, declared, state }, owner, phase, properties })
 }

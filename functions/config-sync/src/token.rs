@@ -1,9 +1,10 @@
-//! The token of a write: a repeat of the same write gives the same one, so that it is done once.
+//! Digests: the token of a write, which a repeat gives again, so that it is done once; and what is declared.
 
 use std::fmt;
 
 use sha2::{Digest, Sha256};
 
+use crate::declared::{Declared, Value};
 use crate::document::{Readings, Version};
 
 /// 64 hexadecimal digits, which Secrets Manager takes for the new version's id (Secrets Manager API Reference,
@@ -28,11 +29,7 @@ impl Token {
         }
         part(&base.0);
         part(text);
-        let mut digits = String::with_capacity(64);
-        for byte in hash.finalize() {
-            digits.extend([byte >> 4, byte & 15].map(|digit| char::from(b"0123456789abcdef"[usize::from(digit)])));
-        }
-        Self(digits)
+        Self(digits(hash))
     }
 
     /// The digits.
@@ -40,6 +37,27 @@ impl Token {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+/// A digest of what is declared to stand where.
+#[must_use]
+pub fn values_of(declared: &Declared) -> String {
+    let mut hash = Sha256::new();
+    for Value { address, expression } in &declared.values {
+        for text in [address.to_string(), expression.to_string()] {
+            hash.update((text.len() as u64).to_be_bytes());
+            hash.update(text);
+        }
+    }
+    digits(hash)
+}
+
+fn digits(hash: Sha256) -> String {
+    let mut digits = String::with_capacity(64);
+    for byte in hash.finalize() {
+        digits.extend([byte >> 4, byte & 15].map(|digit| char::from(b"0123456789abcdef"[usize::from(digit)])));
+    }
+    digits
 }
 
 impl fmt::Display for Token {

@@ -37,6 +37,8 @@ pub enum Wake {
         secret: Place,
         /// The error's code.
         code: String,
+        /// When, where the event says so.
+        at: Option<OffsetDateTime>,
     },
     /// All.
     Sweep,
@@ -73,7 +75,7 @@ fn woken_by(event: &Event) -> Wake {
                 return Wake::Changed(Changed::Document(secret));
             }
             let code = ended.error_code.clone().unwrap_or_else(|| "CloudTrail gives no error code".to_owned());
-            Wake::RotationFailed { secret, code }
+            Wake::RotationFailed { secret, code, at: ended.origin.time }
         }
         Event::Deployment(deployment) => Wake::Changed(Changed::Service(deployment.service.clone())),
         Event::Task(_) | Event::ServiceAction(_) | Event::Alarm(_) => Wake::Nothing("a message for another function"),

@@ -4,10 +4,11 @@
 use std::collections::BTreeMap;
 
 use config_sync::declared::{Declared, Mode, OnDrift, Restart, Source, Value, Way};
-use config_sync::document::{self, Document, Place, Reading, Readings, Version};
+use config_sync::document::{self, Allow, Document, Place, Reading, Readings, Version};
 use config_sync::plan::{Action, Content, Warning, content, restarts};
 use config_sync::service::{Asks, Controller, Deployment, DeploymentId, Progress, Service, Task, TaskId};
-use config_sync::state::{Rollout, Since, State, Step};
+use config_sync::state::{InStep, Rollout, Since, State, Step};
+use config_sync::values_of;
 use time::macros::datetime;
 use time::{Duration, OffsetDateTime};
 use watchkeeper_events::ServiceArn;
@@ -50,11 +51,16 @@ fn version(name: &str) -> Version {
 
 fn readings(text: &str) -> Readings {
     let content = document::Content::Text(Hidden::from(text));
-    [("db".to_owned(), Reading { version: version("2"), content, kept_in: None, trouble: None })].into()
+    [("db".to_owned(), Reading { version: version("2"), content, kept_in: None, trouble: None, allow: Allow::Unseen })]
+        .into()
+}
+
+fn in_step(number: &str, declared: &Declared) -> InStep {
+    InStep { versions: [("db".to_owned(), version(number))].into(), values: values_of(declared) }
 }
 
 fn target(text: &str) -> Document {
-    Document { version: version("7"), text: Hidden::from(text), made_at: NOW, changed_at: NOW }
+    Document { version: version("7"), text: Hidden::from(text), made_at: NOW, changed_at: NOW, allow: Allow::Unseen }
 }
 
 fn source() -> String {
@@ -81,14 +87,15 @@ fn only_what_differs_is_written() {
 
 #[test]
 fn a_change_by_somebody_else_is_repaired_or_told_as_declared() {
-    let in_step_with =
-        |number: &str| State { in_step_with: Some([("db".to_owned(), version(number))].into()), ..State::default() };
     let tolerant = Declared { on_drift: OnDrift::Report, ..declared() };
+    let in_step_with = |number: &str| State { in_step_with: Some(in_step(number, &tolerant)), ..State::default() };
     let plan =
         |declared: &Declared, state: State| content(declared, &state, &readings(&source()), &target(OLD)).unwrap();
     assert!(matches!(plan(&declared(), in_step_with("2")), Content::Write { .. }));
     assert!(matches!(plan(&tolerant, in_step_with("2")), Content::Drifted { changed } if changed.len() == 2));
     assert!(matches!(plan(&tolerant, in_step_with("1")), Content::Write { .. }), "the source is another now");
+    let others = Declared { values: vec![value("json:password", "{db.password}")], ..tolerant.clone() };
+    assert!(matches!(plan(&others, in_step_with("2")), Content::Write { .. }), "other values are declared now");
     assert!(matches!(plan(&tolerant, State::default()), Content::Write { .. }), "it was never in step");
 }
 

@@ -133,12 +133,20 @@ async fn put<T: ResourceType, L: Ledger>(resource: &T, job: &Job<'_, L>) -> Resu
     {
         warn!(%owner, why, "the way back after a failed update: left as it is");
         decision = Decision::Keep;
+        // What the update had stored is not wanted any more.
+        if T::KEEPS_WATCH && *stack_mode == Mode::Act {
+            resource.watch(owner, &wanted, &observed).await?;
+        }
     }
     info!(%owner, r#type = T::NAME, %id, ?mode, ?decision, "decided");
     if (mode, *stack_mode) == (Mode::Observe, Mode::Act) {
         match (&decision, &request.physical_id) {
             (Decision::Create | Decision::Replace, _) if T::KEEPS_WATCH => {
                 job.making(is_new.then_some(&id));
+                resource.watch(owner, &wanted, &observed).await?;
+            }
+            // What it was cannot be kept up any more; that nothing is done can.
+            (Decision::Refuse(_), Some(before)) if T::KEEPS_WATCH && *before == id => {
                 resource.watch(owner, &wanted, &observed).await?;
             }
             (_, Some(before)) if !T::KEEPS_WATCH => resource.release(owner, before).await?,
@@ -185,18 +193,25 @@ async fn delete<T: ResourceType, L: Ledger>(resource: &T, job: &Job<'_, L>) -> R
         found if *mode == Mode::Observe || request.properties["Mode"] == "observe" => {
             info!(%owner, ?found, stack = ?mode, "not deleted: it only observes");
             if let Some(id) = found {
+                note_deletion(job, &id).await;
                 resource.release(owner, &id).await?;
             }
         }
         None => info!(%owner, "nothing was ever created"),
         Some(id) => {
-            if let Err(error) = ledger.deleting(owner, &id, OffsetDateTime::now_utc()).await {
-                warn!(%owner, %error, "a creation that still runs will not see this deletion");
-            }
+            note_deletion(job, &id).await;
             resource.delete(owner, &id).await?;
         }
     }
     Ok(success::<T>(named, Data::new()))
+}
+
+/// For a creation that still runs.
+async fn note_deletion<L: Ledger>(job: &Job<'_, L>, id: &PhysicalId) {
+    let owner = &job.request.owner;
+    if let Err(error) = job.ledger.deleting(owner, id, OffsetDateTime::now_utc()).await {
+        warn!(%owner, %error, "a creation that still runs will not see this deletion");
+    }
 }
 
 /// A creation that was never answered may have made the thing all the same.

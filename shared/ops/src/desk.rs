@@ -119,11 +119,11 @@ impl Desk {
         let answer = update.send().await.map_err(|error| Failed::of("noting the trouble", &error))?;
         let before = answer.attributes().cloned().unwrap_or_default();
         let since = began.unix_timestamp();
-        if before.contains_key("told") && number_of(&before, "since") == Some(since) {
+        if number_of(&before, "told_of") == Some(since) {
             return Ok(());
         }
         self.tell(&self.observation(about, since, Some(why), now)).await?;
-        self.note("told", about, now).await
+        self.note("told_of", about, began).await
     }
 
     /// The troubles that are noted now.

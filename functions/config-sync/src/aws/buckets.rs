@@ -8,7 +8,7 @@ use aws_sdk_s3::types::Object;
 use watchkeeper_secrets::Hidden;
 
 use super::failure::About;
-use crate::document::{Content, Reading, Version};
+use crate::document::{Allow, Content, Reading, Version};
 use crate::trouble::Trouble;
 
 /// How many pages of 1,000 objects are looked through.
@@ -79,6 +79,7 @@ fn reading(bucket: &str, object: &Object) -> Reading {
         content: Content::Values(values),
         kept_in: None,
         trouble: None,
+        allow: Allow::Unseen,
     }
 }
 

@@ -9,7 +9,7 @@ use watchkeeper_secrets::{ALLOW, Hidden, Thing, may_use};
 use super::failure::About;
 use super::secrets::SecretsManager;
 use crate::declared::Source;
-use crate::document::{Content, Place, Reading, Version};
+use crate::document::{Allow, Content, Place, Reading, Version};
 use crate::trouble::Trouble;
 
 const GRANT: &str = "Watchkeeper's role may describe the databases of its own account and region";
@@ -65,6 +65,7 @@ impl Rds {
             content: Content::Values(values.collect()),
             kept_in: Some(Place::Secret(way.secret.to_owned())),
             trouble: database.trouble(),
+            allow: Allow::Seen(database.allow().map(str::to_owned)),
         })
     }
 
@@ -79,8 +80,7 @@ impl Rds {
     pub(super) async fn may_be_source(&self, source: &Source, arn: &str, stack: &str) -> Result<(), Trouble> {
         let database = self.look(source, arn).await?;
         let kind = if matches!(source, Source::Cluster(_)) { "cluster" } else { "database" };
-        let tag = database.tags.iter().find(|tag| tag.key() == Some(ALLOW)).and_then(|tag| tag.value());
-        may_use(stack, Thing { kind, name: arn }, tag).map_err(Trouble::Refused)?;
+        may_use(stack, Thing { kind, name: arn }, database.allow()).map_err(Trouble::Refused)?;
         database.secret().map(drop)
     }
 
@@ -101,6 +101,10 @@ impl Rds {
 }
 
 impl Found {
+    fn allow(&self) -> Option<&str> {
+        self.tags.iter().find(|tag| tag.key() == Some(ALLOW)).and_then(|tag| tag.value())
+    }
+
     fn cluster(name: &str, found: DbCluster) -> Self {
         Self {
             name: name.to_owned(),

@@ -9,7 +9,7 @@ use super::databases::Rds;
 use super::parameters::ParameterStore;
 use super::secrets::SecretsManager;
 use crate::declared::Source;
-use crate::document::{Content, Document, Place, Reading, Version};
+use crate::document::{Allow, Content, Document, Place, Reading, Version};
 use crate::follow::{Documents, Written};
 use crate::token::Token;
 use crate::trouble::Trouble;
@@ -80,7 +80,13 @@ impl Vault {
 
 impl Documents for Vault {
     async fn reading(&self, source: &Source) -> Result<Reading, Trouble> {
-        let text = |(version, text)| Reading { version, content: Content::Text(text), kept_in: None, trouble: None };
+        let text = |(version, text)| Reading {
+            version,
+            content: Content::Text(text),
+            kept_in: None,
+            trouble: None,
+            allow: Allow::Unseen,
+        };
         match source {
             Source::Document(Place::Secret(arn)) => self.secrets.current(arn).await.map(text),
             Source::Document(Place::Parameter(arn)) => self.parameters.current(arn).await.map(text),

@@ -9,8 +9,11 @@ mod revisions;
 mod tasks;
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use aws_sdk_ecs::Client;
+use aws_sdk_ecs::config::retry::RetryConfig;
+use aws_sdk_ecs::config::timeout::TimeoutConfig;
 use aws_sdk_ecs::error::ProvideErrorMetadata;
 use aws_sdk_ecs::operation::describe_services::DescribeServicesError;
 use aws_sdk_ecs::operation::stop_task::StopTaskError;
@@ -27,6 +30,8 @@ use crate::value_from;
 
 pub(crate) use revisions::{READING, Revisions, revisions_of};
 
+/// How long ECS may take to begin a deployment.
+const ONCE: Duration = Duration::from_secs(8);
 /// Who stopped a task, for whoever finds it stopped.
 const WHY_STOPPED: &str = "Watchkeeper: its configuration has changed";
 
@@ -34,6 +39,8 @@ const WHY_STOPPED: &str = "Watchkeeper: its configuration has changed";
 #[derive(Debug)]
 pub struct Cluster {
     client: Client,
+    /// Asks once and waits longer: each time that ECS is asked for a deployment it begins one, also when its answer is lost.
+    once: Client,
     revisions: Revisions,
 }
 
@@ -41,7 +48,10 @@ impl Cluster {
     /// Through this client.
     #[must_use]
     pub fn new(client: Client) -> Self {
-        Self { client, revisions: Revisions::default() }
+        let timeouts = TimeoutConfig::builder().connect_timeout(Duration::from_secs(1)).operation_timeout(ONCE);
+        let once = client.config().to_builder().retry_config(RetryConfig::disabled());
+        let once = Client::from_conf(once.timeout_config(timeouts.build()).build());
+        Self { client, once, revisions: Revisions::default() }
     }
 
     /// A service, if there is one that has tasks or wants some. Four calls where all is well and its revision is known.
@@ -74,7 +84,7 @@ impl Cluster {
 
     /// Has it deployed anew in the revision that it has; returns the new deployment, and nothing if the service is gone.
     pub async fn deploy(&self, service: &ServiceArn) -> Result<Option<Deployment>, Trouble> {
-        let update = self.client.update_service().cluster(cluster(service)).service(service.name());
+        let update = self.once.update_service().cluster(cluster(service)).service(service.name());
         match update.force_new_deployment(true).send().await {
             Ok(answer) => match answer.service().and_then(deployments::primary) {
                 Some(primary) => Ok(Some(deployments::read(primary)?)),

@@ -47,7 +47,9 @@ impl Databases for PostgreSql {
 async fn attempt(to: &LogIn, tls: MakeRustlsConnect) -> Result<(), String> {
     let port: u16 = to.port.parse().map_err(|_| "its port is not a number from 1 to 65535".to_owned())?;
     // A path would be a socket file, which has no TLS.
-    if to.host.is_empty() || to.host.starts_with('/') {
+    // It is not shown, and no other text shall be that was taken for it: a whole URL with a password in it.
+    let is_of_host = |one: char| one.is_ascii_alphanumeric() || matches!(one, '.' | ':' | '-' | '_');
+    if to.host.is_empty() || !to.host.chars().all(is_of_host) {
         return Err("its host is neither a name nor an address".to_owned());
     }
     let mut config = Config::new();
@@ -134,7 +136,7 @@ fn certificate_error(error: &tokio_postgres::Error) -> Option<&rustls::Error> {
     matches!(error, rustls::Error::InvalidCertificate(_)).then_some(error)
 }
 
-/// PostgreSQL repeats the user's name, and could be told a password for a name by mistake.
+/// PostgreSQL repeats the names of user and database, and could be told a password for a name by mistake.
 fn without_secrets(text: &str, to: &LogIn) -> String {
     let hidden = "[redacted]";
     let mut text = text.to_owned();
@@ -143,8 +145,11 @@ fn without_secrets(text: &str, to: &LogIn) -> String {
             text = text.replace(secret, hidden);
         }
     }
-    for user in [to.user.reveal(), cut_off(to.user.reveal())] {
-        text = text.replace(&format!("\"{user}\""), hidden);
+    // A name that is one is shown; a whole URL that was taken for it is not.
+    let is_name = to.database.chars().all(|one| one.is_alphanumeric() || matches!(one, '_' | '-' | '.' | '$'));
+    let database = if is_name { "" } else { to.database.as_str() };
+    for name in [to.user.reveal(), cut_off(to.user.reveal()), database, cut_off(database)] {
+        text = text.replace(&format!("\"{name}\""), hidden);
     }
     text
 }

@@ -12,7 +12,7 @@ use watchkeeper_secrets::{ALLOW, Hidden, Thing, may_use};
 
 use super::failure::About;
 use super::moment;
-use crate::document::{Document, Place, Version};
+use crate::document::{Allow, Document, Place, Version};
 use crate::follow::Written;
 use crate::trouble::Trouble;
 
@@ -60,7 +60,13 @@ impl ParameterStore {
             return Err(about(&name(arn)).not_yet("reading a parameter", "Parameter Store did not say when it changed"));
         };
         // A parameter's version is current from when it is made.
-        Ok(Document { version: version(&read), text: text(arn, &read)?, made_at: at, changed_at: at })
+        Ok(Document {
+            version: version(&read),
+            text: text(arn, &read)?,
+            made_at: at,
+            changed_at: at,
+            allow: Allow::Unseen,
+        })
     }
 
     /// Writes `text` over the version `base`. Parameter Store has no compare-and-swap, but it numbers the versions: one between

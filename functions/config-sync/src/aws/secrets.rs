@@ -10,7 +10,7 @@ use watchkeeper_secrets::{ALLOW, Hidden, Thing, may_use};
 
 use super::failure::About;
 use super::moment;
-use crate::document::{Document, Place, Version};
+use crate::document::{Allow, Document, Place, Version};
 use crate::follow::Written;
 use crate::token::Token;
 use crate::trouble::Trouble;
@@ -77,7 +77,8 @@ impl SecretsManager {
                 );
             };
             let (version, text) = text(arn, read)?;
-            return Ok(Document { version, text, made_at, changed_at: changed_at.max(made_at) });
+            let allow = Allow::Seen(allow(&described).map(str::to_owned));
+            return Ok(Document { version, text, made_at, changed_at: changed_at.max(made_at), allow });
         }
         Err(Trouble::Restless)
     }
@@ -118,6 +119,7 @@ impl SecretsManager {
     /// Whether a stack may have the secret written.
     pub(super) async fn may_be_target(&self, arn: &str, stack: &str) -> Result<(), Trouble> {
         let described = self.describe(arn).await?;
+        whole(arn, &described)?;
         writable(arn, &described)?;
         allowed(arn, stack, &described)
     }
@@ -125,6 +127,7 @@ impl SecretsManager {
     /// Whether a stack may have the secret read.
     pub(super) async fn may_be_source(&self, arn: &str, stack: &str) -> Result<(), Trouble> {
         let described = self.describe(arn).await?;
+        whole(arn, &described)?;
         stays(arn, &described)?;
         allowed(arn, stack, &described)
     }
@@ -248,9 +251,22 @@ fn is_a_token(version: &str) -> bool {
     version.len() == 64 && version.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
+/// Events and task definitions carry the whole ARN, and what is found by them is declared under it.
+fn whole(arn: &str, described: &DescribeSecretOutput) -> Result<(), Trouble> {
+    match described.arn() {
+        Some(whole) if whole != arn => Err(Trouble::Refused(format!(
+            "{arn} is a part of the secret's ARN, or another spelling: name it by all of it, {whole}, which !Ref gives"
+        ))),
+        _ => Ok(()),
+    }
+}
+
 fn allowed(arn: &str, stack: &str, described: &DescribeSecretOutput) -> Result<(), Trouble> {
-    let tag = described.tags().iter().find(|tag| tag.key() == Some(ALLOW)).and_then(|tag| tag.value());
-    may_use(stack, Thing { kind: "secret", name: arn }, tag).map_err(Trouble::Refused)
+    may_use(stack, Thing { kind: "secret", name: arn }, allow(described)).map_err(Trouble::Refused)
+}
+
+fn allow(described: &DescribeSecretOutput) -> Option<&str> {
+    described.tags().iter().find(|tag| tag.key() == Some(ALLOW)).and_then(|tag| tag.value())
 }
 
 fn stays(arn: &str, described: &DescribeSecretOutput) -> Result<(), Trouble> {

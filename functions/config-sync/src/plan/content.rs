@@ -6,7 +6,8 @@ use watchkeeper_secrets::Hidden;
 use crate::declared::{Declared, OnDrift};
 use crate::document::{Document, Readings};
 use crate::expression::NoValue;
-use crate::state::State;
+use crate::state::{InStep, State};
+use crate::token::values_of;
 
 /// What a declaration and the documents do not agree in. Nothing of a document or a value is in it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -57,8 +58,10 @@ pub fn content(declared: &Declared, state: &State, sources: &Readings, target: &
         }
     }
     // Written for these versions already: whatever is other now was changed in the target.
-    let is_drift = state.in_step_with.as_ref().is_some_and(|versions| {
-        versions.len() == sources.len() && sources.iter().all(|(name, read)| versions.get(name) == Some(&read.version))
+    let is_drift = state.in_step_with.as_ref().is_some_and(|InStep { versions, values }| {
+        *values == values_of(declared)
+            && versions.len() == sources.len()
+            && sources.iter().all(|(name, read)| versions.get(name) == Some(&read.version))
     });
     Ok(match declared.on_drift {
         _ if changed.is_empty() => Content::InStep,

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use time::OffsetDateTime;
+use time::{Duration, OffsetDateTime};
 use watchkeeper_events::ServiceArn;
 use watchkeeper_secrets::{Thing, may_use};
 
@@ -16,6 +16,9 @@ use crate::plan::Warning;
 use crate::service::{Asks, Controller, Deployment, DeploymentId, Progress, Service, Task, TaskId};
 use crate::state::{Rollout, Since, Step};
 use crate::value_from::asks;
+
+/// For so long ECS may not show a deployment that it has begun.
+const SETTLES: Duration = Duration::minutes(2);
 
 /// What to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -113,6 +116,9 @@ pub fn restarts(
             }
             _ => one.begin(room > 0),
         };
+        // What others took of the time is not this one's.
+        let waits_for_a_place = step == Step::Waiting && !service.is_in_flight();
+        let began = if waits_for_a_place || step.is_at_work() && !was_at_work { now } else { began };
         if step.is_at_work() && !was_at_work {
             room = room.saturating_sub(1);
         }
@@ -156,7 +162,10 @@ impl One<'_> {
         }
         let thing = Thing { kind: "service", name: self.arn.as_str() };
         if let Err(why) = may_use(&self.declared.stack, thing, self.service.allow.as_deref()) {
-            return (left_alone(&why), None);
+            // Who reads a source only, of another stack perhaps, is not what this declaration is about.
+            let reads_target = asks(&self.service.reads, &self.declared.target).is_some();
+            let is_meant = reads_target || matches!(self.declared.restart, Restart::These(_));
+            return (if is_meant { left_alone(&why) } else { Step::Unasked }, None);
         }
         if let Controller::Other(name) = &self.service.controller {
             return (left_alone(&format!("its deployments are made by {name}: restart it there")), None);
@@ -214,6 +223,8 @@ impl One<'_> {
             }
             (Some(_), _) if self.is_out_of_patience() => self.too_late(),
             (Some(ours), _) => following(ours),
+            // ECS may answer with what was a moment ago (ECS API Reference, on eventual consistency).
+            (None, _) if self.now - made_at < SETTLES => Step::Following { deployment: id.clone(), made_at },
             // ECS has taken it back, or has forgotten it.
             (None, _) => self.mended().unwrap_or_else(|| {
                 failed(

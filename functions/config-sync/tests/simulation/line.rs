@@ -7,7 +7,7 @@ use std::task::Poll;
 
 use config_sync::Token;
 use config_sync::declared::Source;
-use config_sync::document::{Content, Document, Place, Reading, Version};
+use config_sync::document::{Allow, Content, Document, Place, Reading, Version};
 use config_sync::follow::{Databases, Declaration, Declarations, Documents, Ecs, Leases, LogIn, Ops, Written};
 use config_sync::service::{Deployment, DeploymentId, Progress, Service, TaskId};
 use config_sync::state::{Report, State, Step as RolloutStep};
@@ -75,7 +75,13 @@ impl Documents for Line {
             let secret = &sim.secrets[&name(source)];
             let content = Content::Text(Hidden::from(secret.text()));
             sim.read.insert((self.client, name(source)), secret.current.clone());
-            Reading { version: Version(secret.current.clone()), content, kept_in: None, trouble: None }
+            Reading {
+                version: Version(secret.current.clone()),
+                content,
+                kept_in: None,
+                trouble: None,
+                allow: Allow::Unseen,
+            }
         })
         .await
     }
@@ -98,6 +104,7 @@ impl Documents for Line {
                 text: Hidden::from(secret.text()),
                 made_at: at(secret.versions[&secret.current].1),
                 changed_at: at(told_moment(secret.changed_at)),
+                allow: Allow::Unseen,
             }
         })
         .await

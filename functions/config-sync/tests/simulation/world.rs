@@ -386,7 +386,7 @@ impl World {
         for client in &mut self.clients {
             client.flight = None;
         }
-        for _ in 0..40 {
+        for _ in 0..80 {
             self.act(Act::TimePasses(61));
             let agents = self.sim.lock().unwrap().agents.len();
             for agent in 0..agents {

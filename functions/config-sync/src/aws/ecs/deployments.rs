@@ -2,6 +2,7 @@
 
 use aws_sdk_ecs::types::{Deployment as EcsDeployment, DeploymentRolloutState, Service as EcsService, ServiceEvent};
 use aws_smithy_types::DateTime;
+use lambda_runtime::tracing::warn;
 use time::{Duration, OffsetDateTime};
 use watchkeeper_aws_errors::Failed;
 use watchkeeper_events::ServiceArn;
@@ -27,16 +28,24 @@ impl Cluster {
         for one in in_order(found) {
             let mut deployment = read(one)?;
             if goes_badly(one, &deployment, now) {
-                let of_task = self.last_crash(service, &deployment.id.0).await?;
+                let of_task = self.evidence(service, &deployment.id.0).await;
                 let of_ecs = || one.rollout_state_reason().filter(|_| deployment.progress == Progress::Failed);
                 deployment.evidence = of_task.or_else(|| of_ecs().map(str::to_owned));
             } else if let Some((message, failed)) = taken_back(found, one, &deployment) {
-                let of_task = self.last_crash(service, failed).await?;
+                let of_task = self.evidence(service, failed).await;
                 deployment.evidence = Some(of_task.unwrap_or_else(|| message.to_owned()));
             }
             deployments.push(deployment);
         }
         Ok(deployments)
+    }
+
+    /// Why its last task stopped, if ECS says it: a run does not fail for want of that.
+    async fn evidence(&self, service: &ServiceArn, deployment: &str) -> Option<String> {
+        self.last_crash(service, deployment).await.unwrap_or_else(|trouble| {
+            warn!(%service, deployment, %trouble, "why its tasks stopped is not known");
+            None
+        })
     }
 }
 
