@@ -1,18 +1,34 @@
-//! The endpoints in what RDS says about clusters and their instances.
+//! The endpoints in what RDS says about clusters and their instances, and how their master secrets are.
 
 use super::xml;
 
 /// The answer with the endpoints of the connected clusters in it; nothing if it speaks of none of them.
 pub(super) fn with_endpoints<'a>(answer: &str, endpoint: impl Fn(&str) -> Option<(&'a str, u16)>) -> Option<String> {
+    with_each(answer, |kind, cluster, element| {
+        let (host, port) = endpoint(cluster)?;
+        Some(kind.with_endpoint(element, host, port))
+    })
+}
+
+/// The answer with the master secrets of these clusters impaired, as RDS says once it cannot rotate them; nothing if it speaks
+/// of none of them.
+pub(super) fn with_impaired(answer: &str, is_impaired: impl Fn(&str) -> bool) -> Option<String> {
+    with_each(answer, |_, cluster, element| {
+        is_impaired(cluster).then(|| xml::with_text(element, "SecretStatus", "impaired"))
+    })
+}
+
+/// The answer with some of its clusters and instances changed, each with the name of its cluster; nothing if none is.
+fn with_each(answer: &str, change: impl Fn(Kind, &str, &str) -> Option<String>) -> Option<String> {
     let mut changed = String::with_capacity(answer.len());
     let (mut rest, mut any) = (answer, false);
     while let Some((kind, place)) = next(rest) {
         let element = &rest[place.clone()];
         changed.push_str(&rest[..place.start]);
-        match xml::text(element, "DBClusterIdentifier").and_then(&endpoint) {
-            Some((host, port)) => {
+        match xml::text(element, "DBClusterIdentifier").and_then(|cluster| change(kind, cluster, element)) {
+            Some(other) => {
                 any = true;
-                changed.push_str(&kind.with_endpoint(element, host, port));
+                changed.push_str(&other);
             }
             None => changed.push_str(element),
         }
@@ -96,5 +112,21 @@ mod tests {
         let answer = instance("a", &endpoint("aws", 1)) + &instance("", &endpoint("aws", 1)) + &instance("a", "");
         let wanted = instance("a", &endpoint("localhost", 7)) + &instance("", &endpoint("aws", 1)) + &instance("a", "");
         assert_eq!(with_endpoints(&answer, only_a), Some(wanted));
+    }
+
+    #[test]
+    fn a_master_secret_is_impaired_where_it_is_said() {
+        let cluster = |name: &str, status: &str| {
+            format!(
+                "<DBCluster><DBClusterIdentifier>{name}</DBClusterIdentifier><MasterUserSecret>\
+                 <SecretStatus>{status}</SecretStatus></MasterUserSecret></DBCluster>"
+            )
+        };
+        let answer = cluster("a", "active") + &cluster("b", "active");
+        assert_eq!(
+            with_impaired(&answer, |name| name == "b"),
+            Some(cluster("a", "active") + &cluster("b", "impaired"))
+        );
+        assert_eq!(with_impaired(&answer, |_| false), None);
     }
 }

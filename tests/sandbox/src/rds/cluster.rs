@@ -1,5 +1,7 @@
 //! A cluster with a server behind it, and the rotation of its master password.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use anyhow::Context;
 use postgres_protocol::escape::escape_identifier;
 use serde_json::{Value, json};
@@ -49,6 +51,7 @@ pub struct Cluster {
     server: Postgres,
     /// Two rotations at once would leave the secret with one password and the server with the other.
     rotating: tokio::sync::Mutex<()>,
+    is_impaired: AtomicBool,
 }
 
 /// What a rotation did.
@@ -80,6 +83,7 @@ impl Cluster {
             database: database.unwrap_or_else(|| MAINTENANCE_DATABASE.to_owned()),
             server,
             rotating: tokio::sync::Mutex::default(),
+            is_impaired: AtomicBool::new(false),
         };
         cluster.make_master_user().await.with_context(|| format!("the master user of {identifier}"))?;
         let tags = json!([
@@ -118,6 +122,15 @@ impl Cluster {
     #[must_use]
     pub fn server(&self) -> &Postgres {
         &self.server
+    }
+
+    /// From now on RDS says that it cannot rotate the master secret (`SecretStatus` `impaired`), or that it can again.
+    pub fn set_impaired(&self, is_impaired: bool) {
+        self.is_impaired.store(is_impaired, Ordering::Relaxed);
+    }
+
+    pub(super) fn is_impaired(&self) -> bool {
+        self.is_impaired.load(Ordering::Relaxed)
     }
 
     /// The master user's login with a password of the secret: that of `stage`, such as `AWSCURRENT`.

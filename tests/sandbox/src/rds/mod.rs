@@ -83,9 +83,14 @@ impl Rds {
                     let cluster = connected.iter().find(|cluster| cluster.identifier() == identifier)?;
                     Some((cluster.server().host(), cluster.server().port()))
                 };
-                if let Some(body) =
-                    std::str::from_utf8(&answer.body).ok().and_then(|body| answers::with_endpoints(body, endpoint))
-                {
+                let text = std::str::from_utf8(&answer.body).ok();
+                if let Some(body) = text.and_then(|body| answers::with_endpoints(body, endpoint)) {
+                    answer.body = body.into();
+                }
+                let is_impaired =
+                    |name: &str| connected.iter().any(|cluster| cluster.identifier() == name && cluster.is_impaired());
+                let text = std::str::from_utf8(&answer.body).ok();
+                if let Some(body) = text.and_then(|body| answers::with_impaired(body, is_impaired)) {
                     answer.body = body.into();
                 }
             }
