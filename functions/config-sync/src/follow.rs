@@ -503,7 +503,9 @@ pub async fn sketch<W: Documents + Databases + Ecs>(
         since.insert(declared.target.clone(), Since { version: target.version, at });
     }
     let services = services(world, declared, &watched).await?;
-    let plan = plan::restarts(declared, &since, &state.rollouts, &services, now);
+    // Who only observes is told what would be done.
+    let acting = Declared { mode: Mode::Act, ..declared.clone() };
+    let plan = plan::restarts(&acting, &since, &state.rollouts, &services, now);
     let troubles = sources.values().filter_map(|source| source.trouble.clone()).collect();
     Ok(Sketch { changed, plan, troubles })
 }

@@ -9,14 +9,12 @@ use time::OffsetDateTime;
 use tokio::time::{sleep, timeout};
 use watchkeeper_custom_resources::{Data, Decision, Failure, Owner, PhysicalId, Properties, Relation, ResourceType};
 use watchkeeper_declarations::{Phase, Taken};
-use watchkeeper_events::ServiceArn;
 use watchkeeper_lease::{Budget, Flight, FlightError, Holder, single_flight};
 
 use crate::clients::Clients;
 use crate::declared::{Declared, Mode, Restart};
 use crate::document::Place;
 use crate::follow::{Sketch, keep_in_step, key, sketch};
-use crate::plan::Action;
 use crate::report;
 use crate::state::Step;
 use crate::table::Known;
@@ -314,10 +312,9 @@ fn plan_in_words(mode: Mode, sketch: &Sketch) -> String {
     if !sketch.changed.is_empty() {
         words.push(format!("write {}", sketch.changed.join(", ")));
     }
-    let restarted = sketch.plan.actions.iter().map(|action| match action {
-        Action::Deploy(service) | Action::Stop(service, _) => ServiceArn::name(service),
-    });
-    let restarted: Vec<_> = restarted.collect();
+    let is_restarted = |step: &Step| matches!(step, Step::Waiting | Step::Asked { .. } | Step::Replacing);
+    let restarted = sketch.plan.rollouts.iter().filter(|(_, rollout)| is_restarted(&rollout.step));
+    let restarted: Vec<_> = restarted.map(|(service, _)| name(service)).collect();
     if !restarted.is_empty() {
         words.push(format!("restart {}", restarted.join(", ")));
     }

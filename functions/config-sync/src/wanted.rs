@@ -55,9 +55,11 @@ pub fn read(properties: &mut Properties<'_>) -> Option<Declared> {
 
 fn source(properties: &mut Properties<'_>) -> Option<Source> {
     const KINDS: [&str; 5] = ["Secret", "Parameter", "Cluster", "Instance", "Bucket"];
-    let given: Vec<&str> = KINDS.into_iter().filter(|kind| properties.has(kind)).collect();
-    if let [first, second, ..] = given[..] {
-        properties.fault(second, format!("is one too many beside {first}; a source is one thing"));
+    let given: Vec<&'static str> = KINDS.into_iter().filter(|kind| properties.has(kind)).collect();
+    if let [first, ref others @ ..] = given[..] {
+        for other in others {
+            one_too_many(properties, other, first, "a source");
+        }
     }
     match given.first() {
         Some(&"Cluster") => database(properties, "Cluster", "cluster:").map(Source::Cluster),
@@ -71,10 +73,18 @@ fn source(properties: &mut Properties<'_>) -> Option<Source> {
     }
 }
 
+fn one_too_many(properties: &mut Properties<'_>, other: &'static str, first: &str, what: &str) {
+    // Asked for, so that it is known.
+    let _ = properties.optional_text(other);
+    properties.fault(other, format!("is one too many beside {first}; {what} is one thing"));
+}
+
 fn place(properties: &mut Properties<'_>, what: &str) -> Option<Place> {
     match (properties.has("Secret"), properties.has("Parameter")) {
         (true, true) => {
-            properties.fault("Parameter", format!("is one too many beside Secret; {what} is one thing"));
+            // Asked for, so that it is known.
+            let _ = properties.optional_text("Secret");
+            one_too_many(properties, "Parameter", "Secret", what);
             None
         }
         (false, true) => {

@@ -17,9 +17,18 @@ pub struct Stack<'a> {
 impl<'a> Stack<'a> {
     /// Begins to create it.
     pub async fn create(stage: &'a Stage, name: &str, resources: &Value, outputs: &Value) -> Self {
-        let body = template(resources, outputs);
-        let parameters = [("StackName", name), ("TemplateBody", &body)];
-        let answer = stage.sandbox.aws().query("cloudformation", "CreateStack", &parameters).await;
+        Self::create_of(stage, name, &template(resources, outputs), &[]).await
+    }
+
+    /// Begins to create it of a whole template, with these parameters.
+    pub async fn create_of(stage: &'a Stage, name: &str, template: &str, parameters: &[(&str, &str)]) -> Self {
+        let mut given = vec![("StackName".to_owned(), name), ("TemplateBody".to_owned(), template)];
+        for (number, (key, value)) in (1..).zip(parameters) {
+            given.push((format!("Parameters.member.{number}.ParameterKey"), *key));
+            given.push((format!("Parameters.member.{number}.ParameterValue"), *value));
+        }
+        let given: Vec<_> = given.iter().map(|(name, value)| (name.as_str(), *value)).collect();
+        let answer = stage.sandbox.aws().query("cloudformation", "CreateStack", &given).await;
         let id = answer.ok().and_then(|answer| texts(&answer, "StackId").pop()).unwrap_or_default();
         Self { stage, id }
     }

@@ -102,7 +102,7 @@ impl Cluster {
         match stop.send().await {
             Ok(_) => Ok(()),
             Err(error) if error.as_service_error().is_some_and(is_gone) => Ok(()),
-            Err(error) => Err(Failed::of("stopping a task of the service", &error).into()),
+            Err(error) => Err(not_propagated(Failed::of("stopping a task of the service", &error)).into()),
         }
     }
 
@@ -145,6 +145,19 @@ fn controller(service: &EcsService) -> Controller {
 fn not_allowed(failed: Failed) -> Failed {
     let why = if failed.for_good {
         format!("{}; tag the service {ALLOW} with the name of the stack that declares this, or *", failed.why)
+    } else {
+        failed.why
+    };
+    Failed { why, ..failed }
+}
+
+/// A task has the tag only if its service had it and propagated it when the task was started.
+fn not_propagated(failed: Failed) -> Failed {
+    let why = if failed.for_good {
+        format!(
+            "{}; its tasks need the tag {ALLOW}, too: give the service PropagateTags: SERVICE, and have it deployed anew once",
+            failed.why
+        )
     } else {
         failed.why
     };
@@ -204,6 +217,9 @@ mod tests {
     fn who_may_not_deploy_is_told_of_the_tag() {
         let failed = |for_good| Failed { doing: "deploying", why: "AccessDenied".to_owned(), for_good };
         assert!(not_allowed(failed(true)).why.contains("tag the service watchkeeper:allow"));
-        assert_eq!(not_allowed(failed(false)), failed(false));
+        assert!(not_propagated(failed(true)).why.contains("PropagateTags: SERVICE"));
+        for told in [not_allowed, not_propagated] {
+            assert_eq!(told(failed(false)), failed(false));
+        }
     }
 }

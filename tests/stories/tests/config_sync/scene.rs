@@ -15,7 +15,7 @@ use time::OffsetDateTime;
 use crate::one::in_one_line;
 
 /// The function.
-const CONFIG_SYNC: Names = Names { function: "config-sync", resources: "ConfigSync" };
+pub(crate) const CONFIG_SYNC: Names = Names { function: "config-sync", resources: "ConfigSync" };
 /// What each format has to encode in its own way.
 pub(crate) const PLANTED: &str = r#"1'"\(${}%@/:#?&=+ \u{41}pässwörd-鍵-🔑"#;
 
@@ -69,54 +69,60 @@ impl Scene {
         for stage in ["AWSCURRENT", "AWSPREVIOUS"] {
             planted.push(self.database.master_login(stage).await.unwrap().password().to_owned());
         }
-        let forms: Vec<String> = planted.iter().flat_map(|secret| forms(secret)).collect();
-        for (place, text) in self.told().await {
-            let found = forms.iter().find(|form| text.contains(*form)).map(|form| {
-                let line = text.lines().find(|line| line.contains(form)).unwrap_or_default();
-                line.replace(form, "…")
-            });
-            assert_eq!(found, None, "a secret is told in {place}");
-        }
-        assert_eq!(self.stage.sandbox.model_faults(), Vec::<String>::new());
+        let planted: Vec<&str> = planted.iter().map(String::as_str).collect();
+        keeps_secrets(&self.agents, &planted).await;
     }
+}
 
-    /// All places where something is told, and what is there.
-    async fn told(&self) -> Vec<(String, String)> {
-        let (stage, mut told) = (&self.stage, Vec::new());
-        for function in sandbox::stack::FUNCTIONS {
-            let group = format!("/watchkeeper/watchkeeper/{function}");
-            let log = aws(stage, &["logs", "filter-log-events", "--log-group-name", &group]).await.unwrap();
-            let lines = log["events"].as_array().unwrap().iter().filter_map(|event| event["message"].as_str());
-            told.push((format!("the log of {function}"), lines.collect::<Vec<_>>().join("\n")));
-        }
-        assert!(told.iter().any(|(_, text)| text.contains("decided")), "logs are read");
-        for mail in stage.inbox.mails() {
-            // Also with its broken lines made whole.
-            let text = format!("{}\n{}\n{}", mail.subject, mail.text, in_one_line(&mail.text));
-            told.push((mail.subject, text));
-        }
-        let stacks = aws(stage, &["cloudformation", "list-stacks"]).await.unwrap();
-        for stack in stacks["StackSummaries"].as_array().unwrap() {
-            let id = stack["StackId"].as_str().unwrap();
-            let events = aws(stage, &["cloudformation", "describe-stack-events", "--stack-name", id]).await.unwrap();
-            told.push((format!("the events of {id}"), events["StackEvents"].to_string()));
-        }
-        let queues = aws(stage, &["sqs", "list-queues"]).await.unwrap();
-        let urls: Vec<_> =
-            queues["QueueUrls"].as_array().unwrap().iter().filter_map(serde_json::Value::as_str).collect();
-        let dead = |url: &&&str| url.contains("DeadLetter") || url.contains("Undelivered");
-        assert!(urls.iter().filter(dead).count() >= 4, "dead letters are read: {urls:?}");
-        for url in urls.iter().copied().filter(|url| dead(&url)) {
-            let receive = ["sqs", "receive-message", "--max-number-of-messages", "10", "--queue-url", url];
-            let letters = aws(stage, &[&receive[..], &["--message-attribute-names", "All"]].concat()).await.unwrap();
-            told.push((url.to_owned(), letters.to_string()));
-        }
-        let table = stage.stack.output("TableName").unwrap();
-        let items = aws(stage, &["dynamodb", "scan", "--table-name", table]).await.unwrap();
-        assert!(items["Items"].as_array().is_some_and(|items| !items.is_empty()), "the table is read");
-        told.push(("the state table".to_owned(), items["Items"].to_string()));
-        told
+/// Checks that none of these secrets is told, in any of its forms, wherever somebody could read it; and that our ECS kept to its
+/// model.
+pub(crate) async fn keeps_secrets(agents: &Agents, planted: &[&str]) {
+    let forms: Vec<String> = planted.iter().flat_map(|secret| forms(secret)).collect();
+    for (place, text) in told(agents).await {
+        let found = forms.iter().find(|form| text.contains(*form)).map(|form| {
+            let line = text.lines().find(|line| line.contains(form)).unwrap_or_default();
+            line.replace(form, "…")
+        });
+        assert_eq!(found, None, "a secret is told in {place}");
     }
+    assert_eq!(agents.stage.sandbox.model_faults(), Vec::<String>::new());
+}
+
+/// All places where something is told, and what is there.
+async fn told(agents: &Agents) -> Vec<(String, String)> {
+    let (stage, mut told) = (&agents.stage, Vec::new());
+    for function in sandbox::stack::FUNCTIONS {
+        let group = format!("/watchkeeper/watchkeeper/{function}");
+        let log = aws(stage, &["logs", "filter-log-events", "--log-group-name", &group]).await.unwrap();
+        let lines = log["events"].as_array().unwrap().iter().filter_map(|event| event["message"].as_str());
+        told.push((format!("the log of {function}"), lines.collect::<Vec<_>>().join("\n")));
+    }
+    assert!(told.iter().any(|(_, text)| text.contains("decided")), "logs are read");
+    for mail in stage.inbox.mails() {
+        // Also with its broken lines made whole.
+        let text = format!("{}\n{}\n{}", mail.subject, mail.text, in_one_line(&mail.text));
+        told.push((mail.subject, text));
+    }
+    let stacks = aws(stage, &["cloudformation", "list-stacks"]).await.unwrap();
+    for stack in stacks["StackSummaries"].as_array().unwrap() {
+        let id = stack["StackId"].as_str().unwrap();
+        let events = aws(stage, &["cloudformation", "describe-stack-events", "--stack-name", id]).await.unwrap();
+        told.push((format!("the events of {id}"), events["StackEvents"].to_string()));
+    }
+    let queues = aws(stage, &["sqs", "list-queues"]).await.unwrap();
+    let urls: Vec<_> = queues["QueueUrls"].as_array().unwrap().iter().filter_map(serde_json::Value::as_str).collect();
+    let dead = |url: &&&str| url.contains("DeadLetter") || url.contains("Undelivered");
+    assert!(urls.iter().filter(dead).count() >= 4, "dead letters are read: {urls:?}");
+    for url in urls.iter().copied().filter(|url| dead(&url)) {
+        let receive = ["sqs", "receive-message", "--max-number-of-messages", "10", "--queue-url", url];
+        let letters = aws(stage, &[&receive[..], &["--message-attribute-names", "All"]].concat()).await.unwrap();
+        told.push((url.to_owned(), letters.to_string()));
+    }
+    let table = stage.stack.output("TableName").unwrap();
+    let items = aws(stage, &["dynamodb", "scan", "--table-name", table]).await.unwrap();
+    assert!(items["Items"].as_array().is_some_and(|items| !items.is_empty()), "the table is read");
+    told.push(("the state table".to_owned(), items["Items"].to_string()));
+    told
 }
 
 /// A secret as it could be told: itself, encoded for a URL, and escaped for JSON once or twice or as Rust does.
