@@ -4,5 +4,5 @@
 mod allow;
 mod hidden;
 
-pub use allow::{ALLOW, Thing, may_use};
+pub use allow::{ALLOW, ANY, Thing, may_use};
 pub use hidden::Hidden;

@@ -22,7 +22,7 @@ use aws_sdk_ecs::types::{DeploymentControllerType, Service as EcsService, Servic
 use time::OffsetDateTime;
 use watchkeeper_aws_errors::Failed;
 use watchkeeper_events::ServiceArn;
-use watchkeeper_secrets::ALLOW;
+use watchkeeper_secrets::{ALLOW, ANY};
 
 use crate::service::{Controller, Deployment, Service, TaskId};
 use crate::trouble::Trouble;
@@ -144,7 +144,7 @@ fn controller(service: &EcsService) -> Controller {
 /// The tag is the condition under which the function may do it.
 fn not_allowed(failed: Failed) -> Failed {
     let why = if failed.for_good {
-        format!("{}; tag the service {ALLOW} with the name of the stack that declares this, or *", failed.why)
+        format!("{}; tag the service {ALLOW} with the name of the stack that declares this, or {ANY}", failed.why)
     } else {
         failed.why
     };

@@ -27,7 +27,7 @@ const PUTS_BACK: usize = 3;
 const LOOKS_BACK: i64 = 10;
 /// How many pages one parameter is looked for in: a page may be empty and not the last.
 const PAGES: usize = 20;
-const GRANT: &str = "Watchkeeper may use a parameter that is there and has the tag watchkeeper:allow (the stack's name, or *); a \
+const GRANT: &str = "Watchkeeper may use a parameter that is there and has the tag watchkeeper:allow (the stack's name, or @any); a \
                      key of your own must let its role decrypt and, for a target, encrypt";
 
 /// Parameter Store.

@@ -23,7 +23,7 @@ const PENDING: &str = "AWSPENDING";
 const LARGEST: usize = 65_536;
 /// How often a secret may turn out to have changed between two looks.
 const LOOKS: usize = 3;
-const GRANT: &str = "Watchkeeper may use a secret that is there and has the tag watchkeeper:allow (the stack's name, or *); a \
+const GRANT: &str = "Watchkeeper may use a secret that is there and has the tag watchkeeper:allow (the stack's name, or @any); a \
                      key of your own must let its role decrypt and, for a target, generate data keys";
 
 /// Secrets Manager.

@@ -274,7 +274,7 @@ fn a_secret_is_used_by_whom_its_owner_allows() {
 #[test]
 fn a_target_does_not_rotate_and_is_not_about_to_go() {
     with_sandbox(async |local| {
-        let tags = json!([{ "Key": "watchkeeper:allow", "Value": "*" }]);
+        let tags = json!([{ "Key": "watchkeeper:allow", "Value": "@any" }]);
         let arn = local.secret("rotating", "one").await;
         local.secrets("TagResource", json!({ "SecretId": arn, "Tags": tags })).await;
         let (place, base) = (Place::Secret(arn.clone()), document(local, &arn).await);

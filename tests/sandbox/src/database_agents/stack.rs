@@ -48,7 +48,7 @@ impl Default for Settings {
 pub async fn create_database(sandbox: &Sandbox, name: &str, progress: impl Fn(&str)) -> anyhow::Result<Arc<Cluster>> {
     let (aws, id, engine) = (sandbox.aws(), ("DBClusterIdentifier", name), ("Engine", "aurora-postgresql"));
     let master = [("MasterUsername", "app-admin"), ("ManageMasterUserPassword", "true"), ("DatabaseName", "formae")];
-    let allow = [("Tags.Tag.1.Key", "watchkeeper:allow"), ("Tags.Tag.1.Value", "*")];
+    let allow = [("Tags.Tag.1.Key", "watchkeeper:allow"), ("Tags.Tag.1.Value", "@any")];
     aws.query("rds", "CreateDBCluster", &[&[id, engine], &master[..], &allow[..]].concat()).await?;
     let writer = format!("{name}-writer");
     let instance = [("DBInstanceIdentifier", writer.as_str()), id, engine, ("DBInstanceClass", "db.serverless")];
@@ -67,7 +67,7 @@ impl<'a> DatabaseAgents<'a> {
         let Settings { stack, pool_lifetime, config_sync } = settings;
         // CloudFormation makes no SecureString.
         let document = documents::with_login_of(Agent::Toml, &database).await?;
-        let tags = json!([{ "Key": "watchkeeper:allow", "Value": "*" }]);
+        let tags = json!([{ "Key": "watchkeeper:allow", "Value": "@any" }]);
         let request = json!({ "Name": parameter(stack), "Value": document, "Type": "SecureString", "Tags": tags });
         sandbox.aws().json("ssm", "AmazonSSM.PutParameter", &request).await?;
 

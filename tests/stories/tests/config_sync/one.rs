@@ -49,9 +49,9 @@ impl<'a> One<'a> {
         );
         let stage = &scene.stage;
         let target = match kind {
-            Kind::Secret => secret(stage, "one/config", &document, &[("watchkeeper:allow", "*")]).await,
+            Kind::Secret => secret(stage, "one/config", &document, &[("watchkeeper:allow", "@any")]).await,
             Kind::Parameter => {
-                let tags = json!([{"Key": "watchkeeper:allow", "Value": "*"}]);
+                let tags = json!([{"Key": "watchkeeper:allow", "Value": "@any"}]);
                 let put = json!({"Name": PARAMETER, "Value": document, "Type": "SecureString", "Tags": tags});
                 stage.sandbox.aws().json("ssm", "AmazonSSM.PutParameter", &put).await.unwrap();
                 format!("arn:aws:ssm:eu-west-1:123456789012:parameter{PARAMETER}")
@@ -270,7 +270,7 @@ async fn serve(scene: &Scene, kind: Kind, target: &str) {
     let answer = stage.ecs("RegisterTaskDefinition", definition).await.unwrap();
     let service = json!({
         "cluster": CLUSTER, "serviceName": AGENT, "taskDefinition": answer["taskDefinition"]["taskDefinitionArn"],
-        "desiredCount": 1, "launchType": "FARGATE", "tags": [{"key": "watchkeeper:allow", "value": "*"}],
+        "desiredCount": 1, "launchType": "FARGATE", "tags": [{"key": "watchkeeper:allow", "value": "@any"}],
         "deploymentConfiguration": {"deploymentCircuitBreaker": {"enable": true, "rollback": false}},
         "networkConfiguration": {"awsvpcConfiguration": {"subnets": ["subnet-0a1b2c3d4e5f60718"]}}
     });

@@ -14,7 +14,7 @@ use tokio::time::{interval, timeout};
 use crate::scene::{CONFIG_SYNC, keeps_secrets};
 
 /// The tag that lets every stack use a thing.
-pub(crate) const ALLOWED: [(&str, &str); 1] = [("watchkeeper:allow", "*")];
+pub(crate) const ALLOWED: [(&str, &str); 1] = [("watchkeeper:allow", "@any")];
 /// The variable in which a reader finds its first document; the second is `DOCUMENT_1`.
 const FIRST: &str = "DOCUMENT_0";
 

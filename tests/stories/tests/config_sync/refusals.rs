@@ -231,7 +231,7 @@ async fn what_may_not_be_used_is_refused() {
     let to = |secret: &str| password(&source, &json!({"Secret": secret}), "json:password");
     let from = |secret: &str| password(secret, &json!({"Secret": target}), "json:password");
     let to_parameter = |arn: &str| password(&source, &json!({"Parameter": arn}), "json:password");
-    let missing = "has the tag watchkeeper:allow (the stack's name, or *)";
+    let missing = "has the tag watchkeeper:allow (the stack's name, or @any)";
     let cases = [
         case("a target without the tag", to(&untagged), &["secret untagged-", missing]),
         case("a source without the tag", from(&untagged), &["secret untagged-", missing]),

@@ -77,9 +77,9 @@ async fn with_bad_secrets(scene: &Scene) -> Vec<Case> {
     let login = json!({"user": "admin", "password": WRONG}).to_string();
     let untagged = secret(stage, "untagged", &login, &[]).await;
     let others = secret(stage, "others", &login, &[("watchkeeper:allow", "formae")]).await;
-    let text = secret(stage, "text", WRONG, &[("watchkeeper:allow", "*")]).await;
-    let lacking = secret(stage, "lacking", &json!({"user": WRONG}).to_string(), &[("watchkeeper:allow", "*")]).await;
-    let wrong = secret(stage, "wrong", &login, &[("watchkeeper:allow", "*")]).await;
+    let text = secret(stage, "text", WRONG, &[("watchkeeper:allow", "@any")]).await;
+    let lacking = secret(stage, "lacking", &json!({"user": WRONG}).to_string(), &[("watchkeeper:allow", "@any")]).await;
+    let wrong = secret(stage, "wrong", &login, &[("watchkeeper:allow", "@any")]).await;
     let none = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:none-AbCdEf";
     let with = |secret: &str| registration(&scene.scripts_with(secret));
     vec![

@@ -39,7 +39,7 @@ impl Scene {
         let login = console.login();
         let user = json!({"user": login.user, "password": login.password.reveal()}).to_string();
         let token = login.token.reveal().to_owned();
-        let login = secret(&stage, "console-login", &user, &[("watchkeeper:allow", "*")]).await;
+        let login = secret(&stage, "console-login", &user, &[("watchkeeper:allow", "@any")]).await;
         let token = secret(&stage, "console-token", &token, &[("watchkeeper:allow", "agent")]).await;
         Self { agents: Agents::set(stage, REGISTRAR).await, console, login, token }
     }
