@@ -97,7 +97,7 @@ async fn told(agents: &Agents) -> Vec<(String, String)> {
         let lines = log["events"].as_array().unwrap().iter().filter_map(|event| event["message"].as_str());
         told.push((format!("the log of {function}"), lines.collect::<Vec<_>>().join("\n")));
     }
-    assert!(told.iter().any(|(_, text)| text.contains("decided")), "logs are read");
+    assert!(told.iter().any(|(_, text)| text.contains("START RequestId")), "logs are read");
     for mail in stage.inbox.mails() {
         // Also with its broken lines made whole.
         let text = format!("{}\n{}\n{}", mail.subject, mail.text, in_one_line(&mail.text));
