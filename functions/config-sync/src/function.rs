@@ -82,8 +82,7 @@ impl Function {
             if let Changed::Service(service) = changed
                 && let Err(trouble) = self.clients.readers.seen(service).await
             {
-                warn!(%service, %trouble, "the sweep looks at this service later");
-                info!(message_id, "goes on without");
+                warn!(message_id, %service, %trouble, "the sweep looks at what this service reads");
             }
         }
         if !(asked.changed.is_empty() && asked.rotations.is_empty()) {

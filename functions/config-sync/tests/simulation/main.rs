@@ -33,11 +33,18 @@ fn act() -> impl Strategy<Value = Act> {
     ]
 }
 
+/// A rotation, and two invocations that go step by step beside each other: chance alone seldom has them so close.
+fn side_by_side() -> Vec<Act> {
+    let steps = (0..80).map(|number| Act::StepGoesWell(number % 2));
+    [Act::Rotation(true), Act::EventArrives, Act::EventArrives].into_iter().chain(steps).collect()
+}
+
 fn try_out(mut runner: TestRunner, mutant: Mutant) -> Result<(), String> {
-    let case = (any::<bool>(), vec(act(), 1..200));
-    let tried = runner.run(&case, |(replaces_tasks, acts)| {
+    let case = (any::<bool>(), any::<bool>(), vec(act(), 1..200));
+    let tried = runner.run(&case, |(replaces_tasks, begins_side_by_side, acts)| {
         let mut world = World::new(mutant, replaces_tasks);
-        for act in acts {
+        let begin = if begins_side_by_side { side_by_side() } else { Vec::new() };
+        for act in begin.into_iter().chain(acts) {
             world.act(act);
         }
         world.come_to_rest();
