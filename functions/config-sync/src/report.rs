@@ -92,7 +92,7 @@ pub(crate) async fn rotation(
     let about = About { subject: &subject, cause: &ROTATION };
     match failure {
         // Secrets Manager tries several times: ops are told once, until there is a new version.
-        Some(_) if open.has(about) => {}
+        Some(_) if open.is_told(about) => {}
         Some((code, at)) => desk.alert(about, code, at, now).await?,
         None if open.has(about) => desk.well(about, now).await?,
         None => {}

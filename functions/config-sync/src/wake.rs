@@ -62,6 +62,10 @@ pub fn wake(message: &QueueMessage, sent_at: Option<OffsetDateTime>, now: Offset
 
 fn woken_by(event: &Event) -> Wake {
     match event {
+        // Nothing here follows any other label; and one says nothing of a rotation that failed.
+        Event::SecretLabelUpdated(updated) if updated.label != "AWSCURRENT" => {
+            Wake::Nothing("a label other than AWSCURRENT")
+        }
         Event::SecretLabelUpdated(updated) => Wake::Changed(Changed::Document(Place::Secret(updated.secret.clone()))),
         Event::ParameterChanged(changed) => {
             Wake::Changed(Changed::Document(Place::Parameter(changed.parameter.clone())))

@@ -320,3 +320,29 @@ fn services_take_turns() {
     let second = plan(1, &known(following("before", -20), "7", -20), &services);
     assert!(second.actions.is_empty(), "{:?}", second.actions);
 }
+
+#[test]
+fn a_deployment_that_ecs_does_not_show_yet_is_no_rollback() {
+    let planned_at = |made_at| planned(&declared(), &known(following("new", made_at), "8", made_at), service()).0;
+    assert_eq!(planned_at(-1), following("new", -1));
+    assert!(matches!(planned_at(-3), Step::Failed { ref why } if why.contains("rolled back")));
+}
+
+#[test]
+fn waiting_for_a_place_takes_nothing_of_a_services_time() {
+    let waiting = known(Step::Waiting, "8", -29);
+    let plan = restarts(&declared(), &since(), &waiting, &[(arn("a"), Some(service()))], NOW);
+    assert_eq!(plan.actions, [Action::Deploy(arn("a"))]);
+    assert_eq!(plan.rollouts[arn("a").as_str()].began, NOW);
+}
+
+#[test]
+fn who_reads_a_source_only_and_allows_nothing_is_not_meant() {
+    let since = [(place("source"), Since { version: version("8"), at: NOW })].into();
+    let mut theirs = service();
+    theirs.reads = [(place("source"), Asks::Current)].into();
+    theirs.allow = None;
+    let plan = restarts(&declared(), &since, &BTreeMap::new(), &[(arn("a"), Some(theirs))], NOW);
+    assert_eq!(plan.rollouts[arn("a").as_str()].step, Step::Unasked);
+    assert!(plan.actions.is_empty());
+}

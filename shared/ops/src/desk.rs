@@ -1,6 +1,6 @@
 //! The way to ops: trouble is kept in the state table until it lasts, and then told through the queue of crash-alerts.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
@@ -46,13 +46,19 @@ pub struct Desk {
 
 /// Troubles that are noted: only these can be over.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Open(BTreeSet<String>);
+pub struct Open(BTreeMap<String, bool>);
 
 impl Open {
     /// Whether this is one of them.
     #[must_use]
     pub fn has(&self, about: About<'_>) -> bool {
-        self.0.contains(&sort_key(about))
+        self.0.contains_key(&sort_key(about))
+    }
+
+    /// Whether ops know of it: one that is only noted may have been cut off before it was told.
+    #[must_use]
+    pub fn is_told(&self, about: About<'_>) -> bool {
+        self.0.get(&sort_key(about)).copied().unwrap_or_default()
     }
 }
 
@@ -129,13 +135,14 @@ impl Desk {
     /// The troubles that are noted now.
     pub async fn open(&self) -> Result<Open, Failed> {
         let query = self.dynamodb.query().table_name(&self.table).consistent_read(true);
-        let query = query.key_condition_expression("pk = :pk").projection_expression("sk");
+        let query = query.key_condition_expression("pk = :pk").projection_expression("sk, told, told_of");
         let query = query.expression_attribute_values(":pk", text(self.partition));
         let mut pages = query.into_paginator().items().send();
-        let mut open = BTreeSet::new();
+        let mut open = BTreeMap::new();
         while let Some(item) = pages.next().await {
             let item = item.map_err(|error| Failed::of("looking for earlier trouble", &error))?;
-            open.extend(item.get("sk").and_then(|sk| sk.as_s().ok()).cloned());
+            let is_told = item.contains_key("told") || item.contains_key("told_of");
+            open.extend(item.get("sk").and_then(|sk| sk.as_s().ok()).map(|sk| (sk.clone(), is_told)));
         }
         Ok(Open(open))
     }

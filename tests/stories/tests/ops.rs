@@ -157,7 +157,7 @@ async fn what_cannot_wait_is_told_at_once_and_once_for_each_time_that_it_began()
     let brief = |news: Vec<Observation>| news.into_iter().map(|one| (one.id, one.state)).collect::<Vec<_>>();
     assert_eq!(brief(told.news().await), [opened(0), opened(100)]);
     let open = desk.open().await.unwrap();
-    assert!(open.has(ABOUT) && !open.has(About { subject: "secret t", cause: &CAUSE }));
+    assert!(open.has(ABOUT) && open.is_told(ABOUT) && !open.has(About { subject: "secret t", cause: &CAUSE }));
     desk.well(ABOUT, after(200)).await.unwrap();
     let resolved = (
         format!("config-sync sync-trouble secret s {} resolved", after(100).unix_timestamp()),
@@ -165,5 +165,22 @@ async fn what_cannot_wait_is_told_at_once_and_once_for_each_time_that_it_began()
     );
     assert_eq!(brief(told.news().await), [resolved]);
     assert!(!desk.open().await.unwrap().has(ABOUT));
+    sandbox.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn what_was_noted_and_could_not_be_told_is_not_taken_for_told() {
+    let sandbox = Sandbox::start(Options::default(), |_| ()).await.unwrap();
+    let told = Told::new(&sandbox).await;
+    let nowhere =
+        Place { table: TABLE, partition: "sync-trouble", queue: &format!("{}-not", told.queue), from: "config-sync" };
+    let cut_off = Desk::new(told.dynamodb.clone(), told.sqs.clone(), nowhere);
+    cut_off.alert(ABOUT, "its tasks do not start", after(0), after(1)).await.unwrap_err();
+    let desk = told.desk("config-sync", "sync-trouble");
+    let open = desk.open().await.unwrap();
+    assert!(open.has(ABOUT) && !open.is_told(ABOUT));
+    desk.alert(ABOUT, "its tasks do not start", after(0), after(2)).await.unwrap();
+    assert_eq!(told.news().await.len(), 1);
+    assert!(desk.open().await.unwrap().is_told(ABOUT));
     sandbox.stop().await.unwrap();
 }
