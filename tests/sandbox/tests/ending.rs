@@ -170,7 +170,10 @@ async fn a_database_ends_with_who_started_it() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::set_permissions(folder.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
     for signal in ["KILL", "TERM", "INT"] {
-        let mut child = Command::new(std::env::current_exe().unwrap())
+        // Who is started in the background ignores Ctrl-C, and all that it starts.
+        let mut child = Command::new("env")
+            .arg("--default-signal=INT")
+            .arg(std::env::current_exe().unwrap())
             .args(["--exact", "a_database_ends_with_who_started_it", "--nocapture"])
             .env(DATABASE, folder.path().join(signal))
             .stdout(Stdio::piped())
@@ -186,7 +189,7 @@ async fn a_database_ends_with_who_started_it() {
         assert!(pids.len() >= 4, "{pids:?}");
         let sent = Command::new("kill").args(["-s", signal, &pid.to_string()]).status().await.unwrap();
         assert!(sent.success());
-        child.wait().await.unwrap();
+        tokio::time::timeout(PATIENCE, child.wait()).await.unwrap().unwrap();
         until("the database is gone", || !pids.iter().any(|pid| lives(*pid))).await;
     }
 }
