@@ -3,9 +3,11 @@
 use std::collections::BTreeSet;
 
 use aws_config::SdkConfig;
+use lambda_runtime::tracing::warn;
+use time::{Duration, OffsetDateTime};
 use watchkeeper_custom_resources::Mode as StackMode;
 use watchkeeper_declarations::Phase;
-use watchkeeper_events::ServiceArn;
+use watchkeeper_events::{RolloutBegun, ServiceArn};
 use watchkeeper_lease::{Fence, LeaseTable};
 use watchkeeper_ops::{Desk, Place as OpsPlace};
 use watchkeeper_queue::DeadLetterQueue;
@@ -25,6 +27,11 @@ use crate::state::{Report, State};
 use crate::table::Table;
 use crate::token::Token;
 use crate::trouble::Trouble;
+
+/// A deployment is done by then, or is told by us, or by ECS.
+const ROLLOUT: Duration = Duration::minutes(30);
+/// A task that was stopped is replaced by then.
+const REPLACEMENT: Duration = Duration::minutes(5);
 
 /// All that the function speaks with.
 #[derive(Debug)]
@@ -95,11 +102,29 @@ impl Ecs for Clients {
     }
 
     async fn deploy(&self, service: &ServiceArn) -> Result<Option<Deployment>, Trouble> {
-        self.cluster.deploy(service).await
+        let deployment = self.cluster.deploy(service).await?;
+        if let Some(begun) = &deployment {
+            self.announce(service, Some(begun.id.0.clone()), ROLLOUT).await;
+        }
+        Ok(deployment)
     }
 
     async fn stop(&self, service: &ServiceArn, task: &TaskId) -> Result<(), Trouble> {
-        self.cluster.stop(service, task).await
+        self.cluster.stop(service, task).await?;
+        self.announce(service, None, REPLACEMENT).await;
+        Ok(())
+    }
+}
+
+impl Clients {
+    /// Says to crash-alerts that what comes of this is no incident: tasks that die of the old configuration, a service below its
+    /// number. Where that fails ops get an alert too many.
+    async fn announce(&self, service: &ServiceArn, deployment: Option<String>, lasts: Duration) {
+        let began = OffsetDateTime::now_utc();
+        let rollout = RolloutBegun { service: service.clone(), deployment, began, until: began + lasts };
+        if let Err(trouble) = self.desk.announce(&rollout).await {
+            warn!(%service, %trouble, "crash-alerts does not know of this rollout");
+        }
     }
 }
 

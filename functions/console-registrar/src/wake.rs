@@ -35,7 +35,9 @@ pub fn wake(message: &QueueMessage, sent_at: Option<OffsetDateTime>, now: Offset
             Wake::Nothing("a sweep that came too late")
         }
         QueueMessage::Sweep => Wake::Sweep,
-        QueueMessage::Event(_) | QueueMessage::Observation(_) => Wake::Nothing("a message for another function"),
+        QueueMessage::Event(_) | QueueMessage::Observation(_) | QueueMessage::Look(_) | QueueMessage::Rollout(_) => {
+            Wake::Nothing("a message for another function")
+        }
     }
 }
 

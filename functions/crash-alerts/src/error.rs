@@ -14,9 +14,9 @@ pub enum Trouble {
         /// AWS's own error code and words.
         why: String,
     },
-    /// Another invocation has the same alert in hand.
-    #[error("another invocation is sending this alert; looking again once its time has run out")]
-    InFlight,
+    /// Others changed the same incident, again and again.
+    #[error("others changed the same incident at the same time, again and again")]
+    Overtaken,
     /// The invocation's time ends too soon to begin.
     #[error("no time left in this invocation")]
     NoTime,

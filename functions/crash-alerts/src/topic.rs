@@ -1,7 +1,14 @@
 //! The topic that ops listen to.
 
+use aws_sdk_sns::operation::publish::builders::PublishFluentBuilder;
+use aws_sdk_sns::types::MessageAttributeValue;
+use watchkeeper_alerts::{Attribute, Rendered};
+
 use crate::clients::Clients;
 use crate::error::Trouble;
+
+/// The message is a text for each protocol.
+const MESSAGE_STRUCTURE: &str = "json";
 
 /// How many of a topic's subscriptions somebody confirmed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,20 +29,26 @@ impl Subscriptions {
 
 /// The topic.
 pub trait Topic {
-    /// Publishes, and returns the message's id.
-    fn publish(&self, subject: &str, body: &str) -> impl Future<Output = Result<String, Trouble>> + Send;
+    /// Publishes for every channel, and returns the message's id. Where there is a FIFO topic it has succeeded only when both
+    /// topics have it; publishing again is a duplicate that the FIFO topic drops.
+    fn publish(&self, rendered: &Rendered) -> impl Future<Output = Result<String, Trouble>> + Send;
 
     /// Counts the subscriptions.
     fn subscriptions(&self) -> impl Future<Output = Result<Subscriptions, Trouble>> + Send;
 }
 
 impl Topic for Clients {
-    async fn publish(&self, subject: &str, body: &str) -> Result<String, Trouble> {
-        let answer = self.sns.publish().topic_arn(&self.topic).subject(subject).message(body).send().await;
-        match answer {
-            Ok(answer) => Ok(answer.message_id().unwrap_or_default().to_owned()),
-            Err(error) => Err(Trouble::call("publishing the alert", &error)),
+    async fn publish(&self, rendered: &Rendered) -> Result<String, Trouble> {
+        // The one that drops what is published again comes first: where the other fails, nobody hears a message twice.
+        if let Some(topic) = &self.fifo_topic {
+            let message = self.message(topic, rendered)?;
+            let message = message.message_group_id(&rendered.group).message_deduplication_id(&rendered.dedup);
+            let answer = message.send().await;
+            answer.map_err(|error| Trouble::call("publishing the alert to the FIFO topic", &error))?;
         }
+        let answer = self.message(&self.topic, rendered)?.send().await;
+        let answer = answer.map_err(|error| Trouble::call("publishing the alert", &error))?;
+        Ok(answer.message_id().unwrap_or_default().to_owned())
     }
 
     async fn subscriptions(&self) -> Result<Subscriptions, Trouble> {
@@ -50,6 +63,23 @@ impl Topic for Clients {
         };
         Ok(Subscriptions { confirmed: count("SubscriptionsConfirmed")?, pending: count("SubscriptionsPending")? })
     }
+}
+
+impl Clients {
+    fn message(&self, topic: &str, rendered: &Rendered) -> Result<PublishFluentBuilder, Trouble> {
+        let message = self.sns.publish().topic_arn(topic).subject(&rendered.subject);
+        let mut message = message.message(rendered.message()).message_structure(MESSAGE_STRUCTURE);
+        for (name, value) in &rendered.attributes {
+            message = message.message_attributes(*name, attribute(value)?);
+        }
+        Ok(message)
+    }
+}
+
+fn attribute(value: &Attribute) -> Result<MessageAttributeValue, Trouble> {
+    let attribute =
+        MessageAttributeValue::builder().data_type(value.data_type()).string_value(value.string_value()).build();
+    attribute.map_err(|error| Trouble::Call { doing: "writing the alert's attributes", why: error.to_string() })
 }
 
 #[cfg(test)]

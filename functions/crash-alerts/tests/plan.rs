@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking, also in its own functions")]
 
 use crash_alerts::AlarmChoice;
+use crash_alerts::plan::incident::News;
 use crash_alerts::plan::{Observed, Plan, alarm_to_look_up, plan};
 use serde_json::{Value, json};
 use time::{Duration, OffsetDateTime};
@@ -24,9 +25,15 @@ fn observed() -> Observed {
 fn planned(message: &Value, choice: &AlarmChoice, observed: Observed) -> String {
     let message = QueueMessage::parse(&message.to_string()).unwrap();
     match plan(&message, choice, observed) {
-        Plan::Alert(alert) => format!("{} {}", alert.kind.word(), alert.cause),
+        Plan::Observe(news, _) => match *news {
+            News::Fault(fault) => format!("{} {}", fault.alert.kind.word(), fault.key.cause),
+            News::Over(over) => format!("over {}", over.key.cause),
+            News::Done(fault) => format!("{} {}", fault.alert.kind.word(), fault.alert.cause),
+        },
         Plan::RememberSteadyRevision(service) => format!("remember {}", service.name()),
-        Plan::CheckSubscriptions => "check subscriptions".to_owned(),
+        Plan::RememberRollout(rollout) => format!("rollout {}", rollout.service.name()),
+        Plan::Look(incident) => format!("look {incident}"),
+        Plan::Sweep => "sweep".to_owned(),
         Plan::Nothing(_) => "nothing".to_owned(),
     }
 }
@@ -97,8 +104,8 @@ fn alarms() {
     let tagged = Observed { alarm_is_tagged: true, ..observed() };
     for (name, state, previous, observed, looked_up, expected) in [
         ("dbward-unhealthy", "ALARM", "OK", observed(), false, "ALARM alarm"),
-        ("dbward-unhealthy", "OK", "ALARM", observed(), false, "RESOLVED alarm"),
-        ("dbward-unhealthy", "OK", "INSUFFICIENT_DATA", observed(), false, "nothing"),
+        ("dbward-unhealthy", "OK", "ALARM", observed(), false, "over alarm"),
+        ("dbward-unhealthy", "OK", "INSUFFICIENT_DATA", observed(), false, "over alarm"),
         ("dbward-unhealthy", "INSUFFICIENT_DATA", "ALARM", observed(), false, "nothing"),
         ("other", "ALARM", "OK", observed(), true, "nothing"),
         ("other", "ALARM", "OK", tagged, true, "ALARM alarm"),
@@ -130,8 +137,8 @@ fn what_tells_of_configuration_is_for_another_function() {
 fn sweeps_and_observations() {
     let sweep = json!({"watchkeeper": "sweep"});
     let aged = |seconds: i64| Observed { sent_at: Some(observed().now - Duration::seconds(seconds)), ..observed() };
-    assert_eq!(planned(&sweep, &choice(), observed()), "check subscriptions");
-    assert_eq!(planned(&sweep, &choice(), aged(119)), "check subscriptions");
+    assert_eq!(planned(&sweep, &choice(), observed()), "sweep");
+    assert_eq!(planned(&sweep, &choice(), aged(119)), "sweep");
     assert_eq!(planned(&sweep, &choice(), aged(121)), "nothing");
     let mut observation = json!({
         "watchkeeper": "observation", "id": "1", "from": "config-sync", "subject": "secret s", "cause": "login-failed",
@@ -139,5 +146,29 @@ fn sweeps_and_observations() {
     });
     assert_eq!(planned(&observation, &choice(), observed()), "TROUBLE login-failed");
     observation["state"] = json!("resolved");
-    assert_eq!(planned(&observation, &choice(), observed()), "RESOLVED login-failed");
+    assert_eq!(planned(&observation, &choice(), observed()), "over login-failed");
+    observation["state"] = json!("done");
+    assert_eq!(planned(&observation, &choice(), observed()), "DONE login-failed");
+    let look = json!({"watchkeeper": "look", "incident": "service#a b"});
+    assert_eq!(planned(&look, &choice(), observed()), "look service#a b");
+    let rollout = json!({
+        "watchkeeper": "rollout", "service": "arn:aws:ecs:eu-west-1:123456789012:service/dbward/agent",
+        "began": "2026-11-20T10:00:00Z", "until": "2026-11-20T10:30:00Z"
+    });
+    assert_eq!(planned(&rollout, &choice(), observed()), "rollout agent");
+}
+
+#[test]
+fn crashes_of_a_service_are_one_incident_and_so_are_those_of_a_family() {
+    let subject = |event: &Value| match plan(&QueueMessage::parse(&event.to_string()).unwrap(), &choice(), observed()) {
+        Plan::Observe(news, Some(_)) => news.key().subject.clone(),
+        other => panic!("{other:?}"),
+    };
+    let mut event = sample("task-stopped-exit-1");
+    assert_eq!(subject(&event), "service#arn:aws:ecs:eu-west-1:123456789012:service/dbward/agent");
+    event["detail"]["group"] = json!("family:import");
+    event["detail"]["startedBy"] = json!("cron");
+    assert_eq!(subject(&event), "family#arn:aws:ecs:eu-west-1:123456789012:cluster/dbward dbward-agent");
+    event["detail"]["group"] = json!("a group of its own");
+    assert_eq!(subject(&event), "family#arn:aws:ecs:eu-west-1:123456789012:cluster/dbward dbward-agent");
 }

@@ -3,7 +3,7 @@
 use watchkeeper_events::AlarmStateChange;
 use watchkeeper_stops::Severity;
 
-use crate::alert::{Alert, AlertKey, AsOf, Facts, Kind};
+use crate::alert::{Alert, AlertKey, Facts, Kind};
 use crate::{console, moment};
 
 /// The alert for an alarm that went off.
@@ -31,13 +31,13 @@ fn alert(change: &AlarmStateChange, kind: Kind, severity: Severity, summary: &st
         .with("Account", Some(format!("{} in {}", place.account(), place.region())));
     let subject = format!("alarm#{}", change.alarm);
     Alert {
-        as_of: since.map(|at| AsOf { subject: subject.clone(), aspect: String::new(), at }),
         key: AlertKey { subject, occurrence: format!("{}#{at}", kind.word().to_lowercase()) },
         kind,
         severity,
         cause: "alarm".to_owned(),
         about: change.name.clone(),
         cluster: None,
+        service: None,
         summary: summary.to_owned(),
         facts: facts.done(),
         next_step: next.map(str::to_owned),

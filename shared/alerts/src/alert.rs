@@ -1,11 +1,13 @@
 //! The alert itself.
 
-use time::OffsetDateTime;
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 use watchkeeper_stops::Severity;
 
 /// What an alert is about, so that the same thing alerts once: a subject and what happened to it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AlertKey {
     /// The task, service, alarm or other thing, for example `task#arn:…`.
     pub subject: String,
@@ -27,7 +29,8 @@ impl AlertKey {
 }
 
 /// What sort of news it is; the first word of the subject line.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Kind {
     /// A task stopped that should not have.
     Crash,
@@ -37,6 +40,10 @@ pub enum Kind {
     Rollback,
     /// ECS warns about a service.
     Service,
+    /// Fewer tasks of a service run than should.
+    TasksMissing,
+    /// A deployment neither gets done nor fails.
+    DeploymentStuck,
     /// An alarm went off.
     Alarm,
     /// What another function observed.
@@ -56,6 +63,8 @@ impl Kind {
             Self::DeploymentFailed => "DEPLOYMENT FAILED",
             Self::Rollback => "ROLLBACK",
             Self::Service => "SERVICE",
+            Self::TasksMissing => "TASKS MISSING",
+            Self::DeploymentStuck => "DEPLOYMENT STUCK",
             Self::Alarm => "ALARM",
             Self::Trouble => "TROUBLE",
             Self::Resolved => "RESOLVED",
@@ -65,41 +74,28 @@ impl Kind {
 }
 
 /// One labelled line of an alert.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fact {
     /// At most ten characters, so that the values stand in a column.
-    pub label: &'static str,
+    pub label: Cow<'static, str>,
     /// As it came; it is cleaned when it is written out.
     pub value: String,
 }
 
 /// A link into the AWS console.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Link {
     /// What is behind it.
-    pub label: &'static str,
+    pub label: Cow<'static, str>,
     /// Where.
     pub url: String,
 }
 
-/// The state of something at a time: news that is void once a newer state of the same thing was told.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AsOf {
-    /// The thing, as in [`AlertKey`].
-    pub subject: String,
-    /// What of it, where it has several states at once; else empty.
-    pub aspect: String,
-    /// When it was so.
-    pub at: OffsetDateTime,
-}
-
 /// One piece of news for ops.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Alert {
     /// What it is about.
     pub key: AlertKey,
-    /// For news of a state, when it was so.
-    pub as_of: Option<AsOf>,
     /// What sort of news.
     pub kind: Kind,
     /// How urgent.
@@ -110,6 +106,8 @@ pub struct Alert {
     pub about: String,
     /// The cluster, where there is one.
     pub cluster: Option<String>,
+    /// The service, where it is about one, or about a task of one.
+    pub service: Option<String>,
     /// What happened, in one line.
     pub summary: String,
     /// What is known.
@@ -127,7 +125,7 @@ pub(crate) struct Facts(Vec<Fact>);
 impl Facts {
     pub(crate) fn with(mut self, label: &'static str, value: Option<impl Into<String>>) -> Self {
         if let Some(value) = value {
-            self.0.push(Fact { label, value: value.into() });
+            self.0.push(Fact { label: Cow::Borrowed(label), value: value.into() });
         }
         self
     }

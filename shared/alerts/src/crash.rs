@@ -44,12 +44,12 @@ pub fn crash(task: &TaskStateChange, crash: &Crash) -> Alert {
     ];
     Alert {
         key: AlertKey { subject: format!("task#{}", task.task), occurrence: "stopped".to_owned() },
-        as_of: None,
         kind: Kind::Crash,
         severity: crash.cause.severity(),
         cause: crash.cause.id().to_owned(),
         about,
         cluster: Some(task.cluster.name().to_owned()),
+        service: task.service_name().map(str::to_owned),
         summary: crash.summary(),
         facts: facts.done(),
         next_step: Some(crash.cause.next_step().to_owned()),

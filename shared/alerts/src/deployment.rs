@@ -31,12 +31,12 @@ fn alert(deployment: &DeploymentStateChange, kind: Kind, cause: &str, summary: &
         .with("Account", Some(format!("{} in {}", service.arn().account(), service.arn().region())));
     Alert {
         key: key(service, cause, deployment.deployment_id.as_deref(), &deployment.origin.event_id),
-        as_of: None,
         kind,
         severity: Severity::Error,
         cause: cause.to_owned(),
         about: service.name().to_owned(),
         cluster: service.cluster_name().map(str::to_owned),
+        service: Some(service.name().to_owned()),
         summary: summary.to_owned(),
         facts: facts.done(),
         next_step: Some(next.to_owned()),

@@ -23,6 +23,24 @@ pub(crate) fn duration(duration: Duration) -> String {
     }
 }
 
+/// The largest unit: `6 min`.
+pub(crate) fn roughly(duration: Duration) -> String {
+    let text = self::duration(duration);
+    text.splitn(3, ' ').take(2).collect::<Vec<_>>().join(" ")
+}
+
+/// `10:04:30`, for instants whose day is plain.
+pub(crate) fn clock(instant: OffsetDateTime) -> String {
+    let format = format_description!("[hour]:[minute]:[second]");
+    let instant = instant.to_offset(UtcOffset::UTC);
+    instant.format(&format).unwrap_or_else(|_| instant.to_string())
+}
+
+/// `2026-11-20`.
+pub(crate) fn day(instant: OffsetDateTime) -> String {
+    instant.to_offset(UtcOffset::UTC).date().to_string()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -33,6 +51,10 @@ mod tests {
             [(-3, "0 s"), (59, "59 s"), (388, "6 min 28 s"), (7_260, "2 h 1 min"), (180_000, "2 d 2 h")]
         {
             assert_eq!(duration(Duration::seconds(seconds)), text);
+            assert!(text.starts_with(&roughly(Duration::seconds(seconds))));
+        }
+        for (seconds, text) in [(0, "0 s"), (388, "6 min"), (28_800, "8 h"), (180_000, "2 d")] {
+            assert_eq!(roughly(Duration::seconds(seconds)), text);
         }
     }
 }

@@ -3,7 +3,7 @@
 use watchkeeper_events::{Observation, ObservedState};
 use watchkeeper_stops::Severity;
 
-use crate::alert::{Alert, AlertKey, AsOf, Facts, Kind};
+use crate::alert::{Alert, AlertKey, Facts, Kind};
 use crate::moment;
 
 /// The alert for an observation.
@@ -22,13 +22,13 @@ pub fn observation(observation: &Observation) -> Alert {
         .with("Seen by", Some(observation.from.as_str()));
     let subject = format!("observation#{}", observation.subject);
     Alert {
-        as_of: observation.at.map(|at| AsOf { subject: subject.clone(), aspect: observation.cause.clone(), at }),
         key: AlertKey { subject, occurrence: format!("{}#{}", observation.cause, observation.id) },
         kind,
         severity,
         cause: observation.cause.clone(),
         about: observation.subject.clone(),
         cluster: None,
+        service: None,
         summary: observation.summary.clone(),
         facts: facts.done(),
         next_step: observation.next.clone(),

@@ -33,12 +33,12 @@ pub fn service_action(action: &ServiceAction) -> Alert {
         .with("Account", Some(format!("{} in {}", service.arn().account(), service.arn().region())));
     Alert {
         key,
-        as_of: None,
         kind: if failed { Kind::DeploymentFailed } else { Kind::Service },
         severity: if action.level == ActionLevel::Warn { Severity::Warning } else { Severity::Error },
         cause,
         about: service.name().to_owned(),
         cluster: service.cluster_name().map(str::to_owned),
+        service: Some(service.name().to_owned()),
         summary: summary.map_or_else(|| format!("ECS reports {}", action.name), str::to_owned),
         facts: facts.done(),
         next_step: Some(next.to_owned()),

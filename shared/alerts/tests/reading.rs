@@ -4,7 +4,8 @@
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use watchkeeper_alerts::{Alert, body, subject};
+use time::macros::datetime;
+use watchkeeper_alerts::{Alert, Kind, Message, Notice, Rendered, Report, Wording, render};
 use watchkeeper_events::{Event, QueueMessage};
 use watchkeeper_stops::{Verdict, judge};
 
@@ -19,8 +20,33 @@ fn crash(event: &Value) -> Alert {
     watchkeeper_alerts::crash(&task, &crash)
 }
 
+fn rendered(alert: &Alert) -> Rendered {
+    let notice = match alert.kind {
+        Kind::Resolved => Notice::Resolved,
+        Kind::Done => Notice::Done,
+        _ => Notice::Opened,
+    };
+    let report = Report {
+        incident: alert.key.alert_id(),
+        number: 1,
+        notice,
+        alert: alert.clone(),
+        severity: alert.severity,
+        count: 1,
+        first_at: datetime!(2026-11-20 10:04:30 UTC),
+        last_at: datetime!(2026-11-20 10:04:30 UTC),
+        owner: None,
+        runbook: None,
+        evidence: None,
+        notes: Vec::new(),
+        speaks_for: Vec::new(),
+    };
+    render(&Message::One(Box::new(report)), &Wording { log_lines_in_email: true })
+}
+
 fn mail(alert: &Alert) -> String {
-    format!("Subject: {}\n\n{}", subject(alert), body(alert, false))
+    let rendered = rendered(alert);
+    format!("Subject: {}\n\n{}", rendered.subject, rendered.email)
 }
 
 #[test]
@@ -35,13 +61,6 @@ fn crashes() {
     ] {
         insta::assert_snapshot!(name, mail(&crash(&sample(name))));
     }
-}
-
-#[test]
-fn a_repeat_says_so_under_the_same_id() {
-    let alert = crash(&sample("task-stopped-exit-1"));
-    let (first, again) = (body(&alert, false), body(&alert, true));
-    assert!(again.starts_with(&first) && again.contains("may be a repeat"), "{again}");
 }
 
 #[test]
@@ -102,17 +121,17 @@ fn control_characters_line_breaks_and_emoji_in_a_reason() {
     event["detail"]["containers"][0]["reason"] = json!("boom\r\nSubject: you won\u{0}\u{1b}[31m 🔥 \u{202E}dlrow");
     event["detail"]["containers"][0]["name"] = json!("agént\n🔥");
     let alert = crash(&event);
-    let text = body(&alert, false);
+    let Rendered { subject, email: text, .. } = rendered(&alert);
     assert!(text.contains("boom Subject: you won [31m 🔥 dlrow"), "{text}");
-    assert_eq!(subject(&alert), "CRASH agent: container \"ag?nt ?\" exited with code 1 [dbward]");
+    assert_eq!(subject, "CRASH agent: container \"ag?nt ?\" exited with code 1 [dbward]");
 }
 
 #[test]
 fn what_is_too_long_is_cut_and_said() {
     let mut event = sample("task-stopped-exit-1");
     event["detail"]["stoppedReason"] = json!("🔥".repeat(60_000));
-    let text = body(&crash(&event), false);
-    assert!(text.len() < 10_000 && text.contains("[cut: 236000 more bytes]"), "{} bytes", text.len());
+    let text = rendered(&crash(&event)).email;
+    assert!(text.len() < 10_000 && text.contains("[cut: 238000 more bytes]"), "{} bytes", text.len());
 }
 
 proptest! {
@@ -123,9 +142,8 @@ proptest! {
         event["detail"]["containers"][0]["name"] = json!(name);
         event["detail"]["group"] = json!(format!("service:{group}"));
         let alert = crash(&event);
-        let subject = subject(&alert);
+        let Rendered { subject, email: text, .. } = rendered(&alert);
         prop_assert!(subject.len() < 100 && subject.bytes().all(|byte| (0x20..0x7f).contains(&byte)), "{subject:?}");
-        let text = body(&alert, true);
         prop_assert!(text.len() < 100_000);
         prop_assert!(text.chars().all(|c| c == '\n' || !c.is_control()));
     }

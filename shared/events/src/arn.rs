@@ -179,6 +179,14 @@ impl ServiceArn {
     pub fn cluster_name(&self) -> Option<&str> {
         first_of_two(self.path())
     }
+
+    /// Its cluster; of an old ARN, the cluster that ECS takes where none is named.
+    #[must_use]
+    pub fn cluster(&self) -> Option<ClusterArn> {
+        let (arn, name) = (self.arn(), self.cluster_name().unwrap_or("default"));
+        let text = format!("arn:{}:ecs:{}:{}:cluster/{name}", arn.partition(), arn.region(), arn.account());
+        ClusterArn::parse(&text).ok()
+    }
 }
 
 impl TaskArn {
@@ -228,6 +236,8 @@ mod tests {
         let old = ServiceArn::parse("arn:aws-cn:ecs:cn-north-1:123456789012:service/server").unwrap();
         assert_eq!((old.name(), old.cluster_name()), ("server", None));
         assert_eq!(old.arn().partition(), "aws-cn");
+        assert_eq!(service.cluster().unwrap().as_str(), "arn:aws:ecs:eu-west-1:123456789012:cluster/dbward");
+        assert_eq!(old.cluster().unwrap().name(), "default");
         let task = TaskArn::parse("arn:aws:ecs:eu-west-1:123456789012:task/dbward/8f1c").unwrap();
         assert_eq!((task.id(), task.arn().region(), task.arn().account()), ("8f1c", "eu-west-1", "123456789012"));
         let alarm = AlarmArn::parse("arn:aws:cloudwatch:eu-west-1:123456789012:alarm:a:b c").unwrap();

@@ -6,6 +6,7 @@ use crate::arn::{ArnError, ServiceArn};
 use crate::event::{Event, EventError};
 use crate::fields::kind;
 use crate::observation::Observation;
+use crate::rollout::RolloutBegun;
 
 /// One message of a function's queue: its one entrance.
 #[derive(Debug, Clone, PartialEq)]
@@ -18,6 +19,10 @@ pub enum QueueMessage {
     Recheck(ServiceArn),
     /// What another function observed.
     Observation(Box<Observation>),
+    /// `{"watchkeeper":"look","incident":…}`: crash-alerts' message to itself-later, to look at an incident again.
+    Look(String),
+    /// A function began to roll out a service.
+    Rollout(Box<RolloutBegun>),
 }
 
 /// Why a message could not be understood. Of the message itself it says no more than an event's id, source and
@@ -31,11 +36,16 @@ pub enum MessageError {
     #[error("the message is {0}, not an EventBridge event, a sweep or an observation")]
     NotOurs(&'static str),
     /// Says it is one of ours, but of a kind that does not exist.
-    #[error("the message's field watchkeeper is none of \"sweep\", \"recheck\" and \"observation\"")]
+    #[error(
+        "the message's field watchkeeper is none of \"sweep\", \"recheck\", \"observation\", \"look\" and \"rollout\""
+    )]
     UnknownKind,
     /// A recheck of nothing that exists.
     #[error("the message's field service {0}")]
     Recheck(ArnError),
+    /// A look at nothing.
+    #[error("the message's field incident is missing, not text, or empty")]
+    Look,
     /// An event that cannot be understood.
     #[error(transparent)]
     Event(#[from] EventError),
@@ -65,6 +75,11 @@ impl QueueMessage {
             Some(Value::String(sort)) if sort == "observation" => {
                 Ok(Self::Observation(Box::new(Observation::read(&value)?)))
             }
+            Some(Value::String(sort)) if sort == "look" => {
+                let incident = value.get("incident").and_then(Value::as_str).filter(|incident| !incident.is_empty());
+                incident.map(|incident| Self::Look(incident.to_owned())).ok_or(MessageError::Look)
+            }
+            Some(Value::String(sort)) if sort == "rollout" => Ok(Self::Rollout(Box::new(RolloutBegun::read(&value)?))),
             Some(_) => Err(MessageError::UnknownKind),
         }
     }

@@ -49,6 +49,10 @@ pub struct Container {
     pub exit_code: Option<i64>,
     /// What ECS says of its end.
     pub reason: Option<String>,
+    /// The runtime's id of it; an agent on an instance names log streams by it where no prefix is set.
+    pub runtime_id: Option<String>,
+    /// `HEALTHY`, `UNHEALTHY` or `UNKNOWN`, where it has a health check.
+    pub health_status: Option<String>,
 }
 
 /// A task changed state.
@@ -82,6 +86,12 @@ pub struct TaskStateChange {
     pub availability_zone: Option<String>,
     /// When it was asked for.
     pub created_at: Option<OffsetDateTime>,
+    /// When its network was there.
+    pub connectivity_at: Option<OffsetDateTime>,
+    /// When the pull of its images began.
+    pub pull_started_at: Option<OffsetDateTime>,
+    /// When its images were there.
+    pub pull_stopped_at: Option<OffsetDateTime>,
     /// When it began to run.
     pub started_at: Option<OffsetDateTime>,
     /// When its stop began.
@@ -108,6 +118,8 @@ impl TaskStateChange {
                     image: container.text("image")?,
                     exit_code: container.integer("exitCode")?,
                     reason: container.text("reason")?,
+                    runtime_id: container.text("runtimeId")?,
+                    health_status: container.text("healthStatus")?,
                 })
             })
             .collect::<Result<_, EventError>>()?;
@@ -132,6 +144,9 @@ impl TaskStateChange {
             launch_type: detail.text("launchType")?,
             availability_zone: detail.text("availabilityZone")?,
             created_at: detail.instant("createdAt")?,
+            connectivity_at: detail.instant("connectivityAt")?,
+            pull_started_at: detail.instant("pullStartedAt")?,
+            pull_stopped_at: detail.instant("pullStoppedAt")?,
             started_at: detail.instant("startedAt")?,
             stopping_at: detail.instant("stoppingAt")?,
             execution_stopped_at: detail.instant("executionStoppedAt")?,
@@ -169,7 +184,9 @@ impl TaskStateChange {
 }
 
 impl StopCode {
-    fn from_text(text: &str) -> Self {
+    /// By ECS's name for it.
+    #[must_use]
+    pub fn from_text(text: &str) -> Self {
         match text {
             "TaskFailedToStart" => Self::TaskFailedToStart,
             "EssentialContainerExited" => Self::EssentialContainerExited,

@@ -7,7 +7,7 @@ use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
 use time::{Duration, OffsetDateTime};
 use watchkeeper_aws_errors::Failed;
-use watchkeeper_events::{Observation, ObservedState};
+use watchkeeper_events::{Observation, ObservedState, RolloutBegun};
 
 use crate::about::About;
 
@@ -167,6 +167,13 @@ impl Desk {
         let message = observation.message().to_string();
         let sent = self.sqs.send_message().queue_url(&self.queue).message_body(message).send().await;
         sent.map(drop).map_err(|error| Failed::of("telling ops", &error))
+    }
+
+    /// Says that a rollout has begun, for those who would take it for trouble.
+    pub async fn announce(&self, rollout: &RolloutBegun) -> Result<(), Failed> {
+        let message = rollout.message().to_string();
+        let sent = self.sqs.send_message().queue_url(&self.queue).message_body(message).send().await;
+        sent.map(drop).map_err(|error| Failed::of("announcing a rollout", &error))
     }
 
     fn observation(&self, about: About<'_>, since: i64, why: Option<&str>, now: OffsetDateTime) -> Observation {

@@ -12,7 +12,11 @@ use crate::python::Python;
 use crate::subject::Subject;
 
 /// What is built for it: (package, binary).
-pub const BINARIES: [(&str, &str); 2] = [("bench", "bare-function"), ("crash-alerts", "crash-alerts")];
+pub const BINARIES: [(&str, &str); 3] =
+    [("bench", "bare-function"), ("bench", LOCAL_AWS), ("crash-alerts", "crash-alerts")];
+
+/// The AWS that they are measured against.
+pub const LOCAL_AWS: &str = "local-aws";
 
 /// Which columns are divided by which: (of, by).
 pub const RATIOS: [(&str, &str); 2] = [("crash-alerts", "bare"), ("python", "crash-alerts")];
@@ -20,32 +24,56 @@ pub const RATIOS: [(&str, &str); 2] = [("crash-alerts", "bare"), ("python", "cra
 /// A crash as ECS tells it.
 const CRASH: &str = include_str!("../../../shared/events/tests/samples/task-stopped-exit-1.json");
 
-/// The three calls of one alert.
-pub const ALERT: Calls = Calls { claims: 1, publishes: 1, records: 1, others: 0 };
+/// What must be known, stored and said for one incident that begins.
+const INCIDENT: [(&str, usize); 11] = [
+    // What is known of it; its service and its subject's other incidents; it is stored, and comes again to be looked at.
+    ("dynamodb:BatchGetItem", 1),
+    ("ecs:DescribeServices", 2),
+    ("dynamodb:Query", 1),
+    ("dynamodb:TransactWriteItems", 2),
+    ("sqs:SendMessage", 1),
+    // The lease of who sends: taken, let go.
+    ("dynamodb:UpdateItem", 2),
+    // The incident before and after, its evidence, the revision that was steady.
+    ("dynamodb:GetItem", 4),
+    // The revisions before and after: read once.
+    ("ecs:DescribeTaskDefinition", 2),
+    ("logs:GetLogEvents", 1),
+    ("dynamodb:PutItem", 1),
+    ("sns:Publish", 1),
+];
+
+/// The three calls of the plain alert.
+const PLAIN_ALERT: [(&str, usize); 3] = [("dynamodb:PutItem", 1), ("sns:Publish", 1), ("dynamodb:UpdateItem", 1)];
 
 const TABLE: (&str, &str) = ("TABLE_NAME", "state");
 const TOPIC: (&str, &str) = ("TOPIC_ARN", "arn:aws:sns:eu-west-1:123456789012:alerts");
 
 /// The floor: a function that does nothing but answer.
 pub fn bare(binaries: &Path) -> anyhow::Result<Subject> {
-    native("bare", binaries.join("bare-function"), Value::Null, Calls::default())
+    native("bare", binaries.join("bare-function"), Value::Null)
 }
 
-/// crash-alerts on its main path: one crash, one alert.
+/// crash-alerts on its main path: a service crashes for the first time, and the alert has all the evidence there is.
 pub fn crash_alerts(binaries: &Path) -> anyhow::Result<Subject> {
-    let subject = native("crash-alerts", binaries.join("crash-alerts"), nothing_failed(), ALERT)?;
+    let subject = native("crash-alerts", binaries.join("crash-alerts"), nothing_failed())?;
     let environment = vec![
         TABLE,
         TOPIC,
+        ("QUEUE_URL", "http://127.0.0.1/123456789012/crash-alerts"),
         ("DEAD_LETTER_QUEUE_URL", "http://127.0.0.1/123456789012/dead"),
         ("STACK_NAME", "bench"),
         ("OWN_ALARM_PREFIX", "bench-"),
+        ("BELOW_DESIRED_MINUTES", "10"),
+        ("DEPLOYMENT_STUCK_MINUTES", "30"),
     ];
+    let warm_calls = calls(INCIDENT.into_iter().filter(|(call, _)| *call != "ecs:DescribeTaskDefinition"));
     // It publishes at most every 250 ms, and would wait for its turn.
-    Ok(Subject { environment, rest: Duration::from_millis(250), ..subject })
+    let rest = Duration::from_millis(250);
+    Ok(Subject { environment, first_calls: calls(INCIDENT), warm_calls, rest, ..subject })
 }
 
-/// The same job in plain Python with boto3. It runs under awslambdaric, the runtime client of Lambda's own Python
+/// One crash, one alert in plain Python with boto3: no incident, no evidence, one text for all channels. It runs under awslambdaric, the runtime client of Lambda's own Python
 /// runtimes: `PyPI` has it as a wheel, so no stand-in for it is needed.
 pub fn python(python: &Python) -> anyhow::Result<Subject> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("python");
@@ -59,13 +87,24 @@ pub fn python(python: &Python) -> anyhow::Result<Subject> {
         environment: vec![TABLE, TOPIC, ("PYTHONDONTWRITEBYTECODE", "1")],
         event: crash()?,
         answer: nothing_failed(),
-        calls: ALERT,
+        first_calls: plain_alert(),
+        warm_calls: plain_alert(),
         rest: Duration::ZERO,
         package: Package { own, called: "function.py", libraries: python.boto3() },
     })
 }
 
-fn native(name: &'static str, binary: PathBuf, answer: Value, calls: Calls) -> anyhow::Result<Subject> {
+/// The calls of an alert that is claimed, published and recorded.
+#[must_use]
+pub fn plain_alert() -> Calls {
+    calls(PLAIN_ALERT)
+}
+
+fn calls<'a>(of: impl IntoIterator<Item = (&'a str, usize)>) -> Calls {
+    of.into_iter().map(|(call, times)| (call.to_owned(), times)).collect()
+}
+
+fn native(name: &'static str, binary: PathBuf, answer: Value) -> anyhow::Result<Subject> {
     Ok(Subject {
         name,
         program: binary.clone(),
@@ -74,7 +113,8 @@ fn native(name: &'static str, binary: PathBuf, answer: Value, calls: Calls) -> a
         environment: Vec::new(),
         event: crash()?,
         answer,
-        calls,
+        first_calls: Calls::new(),
+        warm_calls: Calls::new(),
         rest: Duration::ZERO,
         package: Package { own: binary, called: "bootstrap", libraries: Vec::new() },
     })

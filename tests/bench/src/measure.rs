@@ -1,13 +1,16 @@
 //! One round: every subject is started, answers once, and then answers more, all in turn.
 
-use std::time::{Duration, Instant};
+use std::path::Path;
+use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context, ensure};
 use runtime_api::{Answer, Running};
 use tokio::process::Command;
+use tokio::sync::Mutex;
 use tokio::time::sleep_until;
 
-use crate::aws::Server;
+use crate::aws::{Asked, Calls, Server};
+use crate::functions::LOCAL_AWS;
 use crate::statistics::median;
 use crate::subject::Subject;
 
@@ -19,6 +22,8 @@ const TIME: Duration = Duration::from_secs(30);
 pub struct Measurement {
     /// From its start until it asks for its first invocation.
     pub ready_ms: f64,
+    /// From its start until its first alert came in at SNS; none of who alerts nobody.
+    pub alerted_ms: Option<f64>,
     /// From its start to its first answer.
     pub answered_ms: f64,
     /// CPU time from its start until it rests after its first answer.
@@ -36,13 +41,15 @@ pub struct Measurement {
 pub struct Contestant {
     /// Who.
     pub subject: Subject,
-    aws: Server,
+    endpoint: String,
+    aws: Mutex<Server>,
 }
 
 impl Contestant {
-    /// Gives it its AWS.
-    pub async fn new(subject: Subject) -> anyhow::Result<Self> {
-        Ok(Self { subject, aws: Server::start().await? })
+    /// Gives it its AWS, whose binary is among these.
+    pub async fn new(subject: Subject, binaries: &Path) -> anyhow::Result<Self> {
+        let aws = Server::start(&binaries.join(LOCAL_AWS)).await?;
+        Ok(Self { subject, endpoint: aws.endpoint().to_owned(), aws: Mutex::new(aws) })
     }
 
     /// Starts a process of it and lets it answer once.
@@ -52,9 +59,24 @@ impl Contestant {
         let mut running = Running::start_command(command, &self.environment()).await?;
         let ready = running.ready().await?;
         let mut process = Process { contestant: self, running, rested: Instant::now() };
+        self.aws.lock().await.take().await?;
+        let sent = SystemTime::now();
         let first = process.invoke().await?;
         let first_cpu = process.running.usage()?.cpu;
-        Ok(Started { process, ready, first, first_cpu, warm: Vec::new() })
+        let asked = self.asked(&self.subject.first_calls).await?;
+        let alerted = asked.alerted_at.map(|at| ready + at.duration_since(sent).unwrap_or_default());
+        Ok(Started { process, ready, alerted, first, first_cpu, warm: Vec::new() })
+    }
+
+    /// What was asked of AWS in an invocation, once it is what it had to be.
+    async fn asked(&self, wanted: &Calls) -> anyhow::Result<Asked> {
+        let asked = self.aws.lock().await.take().await?;
+        ensure!(
+            asked.calls == *wanted,
+            "it made other calls than its job needs, so its numbers mean nothing: {:?} instead of {wanted:?}",
+            asked.calls
+        );
+        Ok(asked)
     }
 
     /// What Lambda gives every function (Lambda Developer Guide, "Defined runtime environment variables"), and the
@@ -65,7 +87,7 @@ impl Contestant {
             ("AWS_DEFAULT_REGION", "eu-west-1"),
             ("AWS_ACCESS_KEY_ID", "test"),
             ("AWS_SECRET_ACCESS_KEY", "test"),
-            ("AWS_ENDPOINT_URL", self.aws.endpoint()),
+            ("AWS_ENDPOINT_URL", self.endpoint.as_str()),
             ("AWS_CONFIG_FILE", "/dev/null"),
             ("AWS_SHARED_CREDENTIALS_FILE", "/dev/null"),
         ];
@@ -99,6 +121,7 @@ impl Process<'_> {
 struct Started<'a> {
     process: Process<'a>,
     ready: Duration,
+    alerted: Option<Duration>,
     first: Duration,
     first_cpu: Duration,
     warm: Vec<f64>,
@@ -108,22 +131,19 @@ impl Started<'_> {
     async fn invoke_warm(&mut self) -> anyhow::Result<()> {
         sleep_until((self.process.rested + self.process.contestant.subject.rest).into()).await;
         self.warm.push(milliseconds(self.process.invoke().await?));
-        Ok(())
+        let contestant = self.process.contestant;
+        contestant.asked(&contestant.subject.warm_calls).await.map(drop)
     }
 
-    /// Ends it, and checks that it asked of AWS what it had to.
+    /// Ends it.
     async fn end(self) -> anyhow::Result<Measurement> {
-        let Process { contestant, running, .. } = self.process;
+        let running = self.process.running;
         let usage = running.usage()?;
         running.kill().await?;
-        let (made, wanted) = (contestant.aws.take_calls(), contestant.subject.calls.times(1 + self.warm.len()));
-        ensure!(
-            made == wanted,
-            "it made other calls than its job needs, so its numbers mean nothing: {made:?} instead of {wanted:?}"
-        );
         #[allow(clippy::cast_precision_loss, reason = "far below 2^52")]
         Ok(Measurement {
             ready_ms: milliseconds(self.ready),
+            alerted_ms: self.alerted.map(milliseconds),
             answered_ms: milliseconds(self.ready + self.first),
             first_cpu_ms: milliseconds(self.first_cpu),
             warm_ms: median(&self.warm),

@@ -14,7 +14,8 @@ pub fn target() -> anyhow::Result<PathBuf> {
 /// Builds them, each given by its package and its own name; returns their folder.
 pub fn build(target: &Path, binaries: &[(&str, &str)]) -> anyhow::Result<PathBuf> {
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo.args(["build", "--release"]);
+    // Without the bench's own features, which would bring the sandbox into the build.
+    cargo.args(["build", "--release", "--no-default-features"]);
     for (package, binary) in binaries {
         cargo.args(["--package", package, "--bin", binary]);
     }

@@ -25,8 +25,10 @@ pub struct Subject {
     pub event: Value,
     /// What it must answer.
     pub answer: Value,
-    /// What it must ask of AWS in each invocation; anything else means that it did another job.
-    pub calls: Calls,
+    /// What it must ask of AWS in its first invocation; anything else means that it did another job.
+    pub first_calls: Calls,
+    /// The same in each later one: what never changes it need not ask again.
+    pub warm_calls: Calls,
     /// How long it is left alone after an answer, where it paces itself: its waiting is not its work.
     pub rest: Duration,
     /// What would be deployed.

@@ -14,9 +14,15 @@ pub struct Table {
 }
 
 #[derive(Debug)]
-struct Cell {
-    value: f64,
-    spread: Option<f64>,
+enum Cell {
+    /// A median and its spread.
+    Measured(f64, f64),
+    /// The same each time.
+    Fixed(f64),
+    /// A whole number of something.
+    Counted(f64),
+    /// There is none.
+    None,
 }
 
 impl Table {
@@ -31,16 +37,32 @@ impl Table {
         }
     }
 
-    /// A row of medians; the measurements of each column.
+    /// A row of medians; the measurements of each column, none where there is nothing to measure.
     pub fn measured(&mut self, label: &str, columns: &[Vec<f64>]) {
-        let cells = columns.iter().map(|values| Cell { value: median(values), spread: Some(spread(values)) });
-        self.rows.push((label.to_owned(), cells.collect()));
+        self.row(label, columns, |values| match &values[..] {
+            [] => Cell::None,
+            values => Cell::Measured(median(values), spread(values)),
+        });
     }
 
     /// A row of values that are the same in every round.
     pub fn fixed(&mut self, label: &str, values: &[f64]) {
-        let cells = values.iter().map(|value| Cell { value: *value, spread: None });
-        self.rows.push((label.to_owned(), cells.collect()));
+        self.row(label, values, |value| Cell::Fixed(*value));
+    }
+
+    /// A row of counts, or of other values for which a whole number is exact enough.
+    pub fn counted(&mut self, label: &str, values: &[Option<f64>]) {
+        self.row(label, values, |value| value.map_or(Cell::None, Cell::Counted));
+    }
+
+    /// What a row says in a column.
+    pub fn value(&self, label: &str, name: &str) -> Option<f64> {
+        let column = self.names.iter().position(|other| other == name)?;
+        self.rows.iter().find(|(other, _)| other == label)?.1[column].value()
+    }
+
+    fn row<T>(&mut self, label: &str, values: &[T], cell: impl Fn(&T) -> Cell) {
+        self.rows.push((label.to_owned(), values.iter().map(cell).collect()));
     }
 
     fn lines(&self) -> Vec<Vec<String>> {
@@ -48,24 +70,38 @@ impl Table {
         let mut lines =
             vec![[String::new()].into_iter().chain(self.names.iter().cloned()).chain(ratio_names).collect()];
         for (label, cells) in &self.rows {
-            let ratios = self.ratios.iter().map(|(of, by)| ratio(cells[*of].value, cells[*by].value));
+            let ratios = self.ratios.iter().map(|(of, by)| ratio(cells[*of].value(), cells[*by].value()));
             lines.push([label.clone()].into_iter().chain(cells.iter().map(Cell::to_string)).chain(ratios).collect());
         }
         lines
     }
 }
 
-impl fmt::Display for Cell {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.spread {
-            Some(spread) => write!(f, "{:.2} ±{spread:<6.2}", self.value),
-            None => write!(f, "{:.2}        ", self.value),
+impl Cell {
+    fn value(&self) -> Option<f64> {
+        match self {
+            Self::Measured(value, _) | Self::Fixed(value) | Self::Counted(value) => Some(*value),
+            Self::None => None,
         }
     }
 }
 
-fn ratio(of: f64, by: f64) -> String {
-    if by > 0.0 { format!("{:.1}", of / by) } else { "-".to_owned() }
+impl fmt::Display for Cell {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Measured(value, spread) => write!(f, "{value:.2} ±{spread:<6.2}"),
+            Self::Fixed(value) => write!(f, "{value:.2}        "),
+            Self::Counted(value) => write!(f, "{value:.0}"),
+            Self::None => write!(f, "-"),
+        }
+    }
+}
+
+fn ratio(of: Option<f64>, by: Option<f64>) -> String {
+    match (of, by) {
+        (Some(of), Some(by)) if by > 0.0 => format!("{:.1}", of / by),
+        _ => "-".to_owned(),
+    }
 }
 
 impl fmt::Display for Table {
@@ -88,6 +124,20 @@ impl fmt::Display for Table {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn counts_have_no_fractions_and_what_is_not_there_is_no_zero() {
+        let mut table = Table::new(&["ours", "peer"], &[("peer", "ours")]);
+        table.counted("calls", &[Some(12.0), Some(30.0)]);
+        table.counted("MiB", &[Some(17.4), None]);
+        table.measured("ms", &[vec![1.5], vec![]]);
+        let text = table.to_string();
+        let words: Vec<Vec<_>> = text.lines().map(|line| line.split_whitespace().collect()).collect();
+        assert_eq!(
+            words[1..],
+            [vec!["calls", "12", "30", "2.5"], vec!["MiB", "17", "-", "-"], vec!["ms", "1.50", "±0.00", "-", "-"]]
+        );
+    }
 
     #[test]
     fn columns_line_up_and_ratios_are_of_medians() {

@@ -16,7 +16,7 @@ fn binaries() -> &'static Path {
 async fn contestants(subjects: Vec<Subject>) -> Vec<Contestant> {
     let mut contestants = Vec::new();
     for subject in subjects {
-        contestants.push(Contestant::new(subject).await.unwrap());
+        contestants.push(Contestant::new(subject, binaries()).await.unwrap());
     }
     contestants
 }
@@ -38,6 +38,9 @@ async fn each_does_its_job_and_is_measured_in_its_place() {
                 "{measured:?}"
             );
         }
+        assert!(bare.alerted_ms.is_none());
+        let alerted = crash_alerts.alerted_ms.unwrap();
+        assert!(crash_alerts.ready_ms < alerted && alerted < crash_alerts.answered_ms, "{measured:?}");
         // Whichever goes first, the one with the AWS SDK is the heavy one.
         assert!(crash_alerts.peak_mib > bare.peak_mib, "{measured:?}");
     }
@@ -46,7 +49,7 @@ async fn each_does_its_job_and_is_measured_in_its_place() {
 #[tokio::test]
 async fn who_does_another_job_is_not_measured() {
     let bare = functions::bare(binaries()).unwrap();
-    let lazy = Subject { calls: functions::ALERT, ..bare.clone() };
+    let lazy = Subject { first_calls: functions::plain_alert(), ..bare.clone() };
     let wrong = Subject { answer: json!({"batchItemFailures": []}), ..bare.clone() };
     let missing = Subject { program: binaries().join("no-such-function"), ..bare };
     for (subject, why) in [(lazy, "made other calls"), (wrong, "did not do its job"), (missing, "no-such-function")] {

@@ -1,5 +1,6 @@
 """Starts ministack; what its CloudFormation does about AWS::ECS resources goes through the front door, IAM knows the
-partitions of DynamoDB, secrets and parameters are as strict as those of AWS, and what they tell goes to the event bus.
+partitions of DynamoDB, secrets and parameters are as strict as those of AWS, what they tell goes to the event bus, and
+topics are FIFO where a stack says so.
 
 Run by the interpreter of the sandbox's virtual environment, with the front door as AWS_ENDPOINT_URL.
 """
@@ -17,6 +18,7 @@ import parameter_limits
 import secret_versions
 from ecs_resources import HANDLERS, REPLACING_PROPERTIES
 from ecs_service import launch_type_replaces
+from fifo_topics import with_fifo
 from leading_keys import with_leading_keys
 from parameter_arns import of_parameters
 from simulation import by_given_keys, with_given_keys
@@ -31,6 +33,8 @@ def replace_handlers():
         provisioners._RESOURCE_HANDLERS[resource_type] = {**acts, "update_with_logical_id": True}
         provisioners._STACK_TAG_PROPERTY[resource_type] = ("Tags", "list")
     provisioners._REPLACING_PROPERTIES.update(REPLACING_PROPERTIES)
+    topics = provisioners._RESOURCE_HANDLERS["AWS::SNS::Topic"]
+    topics["create"] = with_fifo(topics["create"])
     # Both together are the name under which there can be but one ("Rename CLUSTER|SERVICE and update the stack again").
     provisioners._CUSTOM_NAME_REPLACEMENT["AWS::ECS::Service"] = {
         "name": ("Cluster", "ServiceName"),

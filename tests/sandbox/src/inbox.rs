@@ -1,5 +1,7 @@
-//! The inbox of ops: a queue subscribed to the alert topic, so that what lies in it went through SNS.
+//! The inbox of ops: a queue subscribed to the alert topic, so that what lies in it went through SNS. A queue gets the text for
+//! queues; those for e-mail, text messages and chats are the same Publish's, kept by the front door.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -8,7 +10,8 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::Aws;
+use crate::door::publish::{FIFO, Published};
+use crate::{Aws, Sandbox};
 
 /// One alert as it arrived.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,8 +20,16 @@ pub struct Mail {
     pub at: Instant,
     /// Its subject.
     pub subject: String,
-    /// Its text.
+    /// Its text as an e-mail.
     pub text: String,
+    /// Its text as a text message.
+    pub sms: String,
+    /// What a chat gets over HTTPS; null when that is no JSON.
+    pub https: Value,
+    /// What queues and functions get; null when that is no JSON.
+    pub json: Value,
+    /// Its attributes, which filter policies read.
+    pub attributes: BTreeMap<String, String>,
 }
 
 /// What has arrived, for who only looks on. Clones are the same.
@@ -47,10 +58,15 @@ pub struct Inbox {
 }
 
 impl Inbox {
-    /// Makes the queue, subscribes it to the topic, and begins to read.
-    pub async fn subscribe(aws: &Aws, topic: &str) -> anyhow::Result<Self> {
-        let aws = aws.clone();
-        let made = aws.json("sqs", "AmazonSQS.CreateQueue", &json!({"QueueName": "ops-inbox"})).await?;
+    /// Makes the queue, subscribes it to the topic (to a FIFO topic a FIFO queue), and begins to read.
+    pub async fn subscribe(sandbox: &Sandbox, topic: &str) -> anyhow::Result<Self> {
+        let (aws, published) = (sandbox.looks().clone(), sandbox.door().published());
+        let queue = if topic.ends_with(FIFO) {
+            json!({"QueueName": "ops-inbox.fifo", "Attributes": {"FifoQueue": "true"}})
+        } else {
+            json!({"QueueName": "ops-inbox"})
+        };
+        let made = aws.json("sqs", "AmazonSQS.CreateQueue", &queue).await?;
         let url = made["QueueUrl"].as_str().context("the new queue has no URL")?.to_owned();
         let attributes = json!({"QueueUrl": url, "AttributeNames": ["QueueArn"]});
         let attributes = aws.json("sqs", "AmazonSQS.GetQueueAttributes", &attributes).await?;
@@ -65,7 +81,7 @@ impl Inbox {
 
         let mails = Mails::default();
         let (count, changed) = watch::channel(0);
-        let reader = tokio::spawn(read(aws, url, mails.clone(), count));
+        let reader = tokio::spawn(read(aws, published, url, mails.clone(), count));
         Ok(Self { mails, changed, reader })
     }
 
@@ -115,7 +131,7 @@ impl Drop for Inbox {
     }
 }
 
-async fn read(aws: Aws, url: String, mails: Mails, count: watch::Sender<usize>) {
+async fn read(aws: Aws, published: Published, url: String, mails: Mails, count: watch::Sender<usize>) {
     let receive = json!({"QueueUrl": url, "MaxNumberOfMessages": 10, "WaitTimeSeconds": 20});
     loop {
         let messages = match aws.json("sqs", "AmazonSQS.ReceiveMessage", &receive).await {
@@ -129,14 +145,32 @@ async fn read(aws: Aws, url: String, mails: Mails, count: watch::Sender<usize>) 
         for message in messages {
             let envelope: Value =
                 message["Body"].as_str().and_then(|body| serde_json::from_str(body).ok()).unwrap_or_default();
-            let field = |name: &str| envelope[name].as_str().unwrap_or_default().to_owned();
-            let mail = Mail { at: Instant::now(), subject: field("Subject"), text: field("Message") };
-            mails.add(mail);
+            mails.add(mail(&envelope, &published).await);
             count.send_modify(|count| *count += 1);
             let delete = json!({"QueueUrl": url, "ReceiptHandle": message["ReceiptHandle"]});
             if let Err(error) = aws.json("sqs", "AmazonSQS.DeleteMessage", &delete).await {
                 eprintln!("a mail stays in the inbox and will appear again: {error}");
             }
         }
+    }
+}
+
+/// A message as its envelope and its Publish have it.
+async fn mail(envelope: &Value, published: &Published) -> Mail {
+    let at = Instant::now();
+    let field = |name: &str| envelope[name].as_str().unwrap_or_default();
+    let texts = published.of(field("MessageId")).await.unwrap_or_default();
+    let text = |protocol: &str| texts.get(protocol).or(texts.get("default")).map_or(field("Message"), String::as_str);
+    let json = |text: &str| serde_json::from_str(text).unwrap_or_default();
+    let attributes = envelope["MessageAttributes"].as_object().into_iter().flatten();
+    let value = |value: &Value| value["Value"].as_str().unwrap_or_default().to_owned();
+    Mail {
+        at,
+        subject: field("Subject").to_owned(),
+        text: text("email").to_owned(),
+        sms: text("sms").to_owned(),
+        https: json(text("https")),
+        json: json(field("Message")),
+        attributes: attributes.map(|(name, given)| (name.clone(), value(given))).collect(),
     }
 }

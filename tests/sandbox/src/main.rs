@@ -72,7 +72,9 @@ async fn show(arguments: &Arguments) -> anyhow::Result<()> {
     let timeline = Timeline::begin();
     let disorder = arguments.disorder.as_deref().map(command::read).transpose()?;
     timeline.heading("Getting ready");
-    let stage = Stage::set(Options { disorder, ..Options::default() }, |text| timeline.act(text)).await?;
+    // A crash is over as soon as the service is well, so that the play need not wait for the ten minutes of a real night.
+    let options = Options { disorder, ..Options::default() }.with("CrashQuietMinutes", "0");
+    let stage = Stage::set(options, |text| timeline.act(text)).await?;
     let console = Console::start(&stage.sandbox).await?;
     let (login, endpoint) = (console.login().clone(), console.endpoint());
     timeline.act(&format!(

@@ -22,6 +22,8 @@ pub struct Options {
     pub pace: Pace,
     /// More environment for ministack (and so for functions), beyond what the sandbox sets.
     pub environment: Vec<(String, String)>,
+    /// Parameters of our stack that are not as infra/watchkeeper.yaml has them.
+    pub parameters: Vec<(&'static str, String)>,
     /// What goes wrong from the beginning.
     pub disorder: Option<Plan>,
 }
@@ -36,8 +38,28 @@ impl Default for Options {
             binaries: binaries(),
             pace: Pace::default(),
             environment: Vec::new(),
+            parameters: QUICK.map(|(name, value)| (name, value.to_owned())).to_vec(),
             disorder: None,
         }
+    }
+}
+
+/// What would take minutes takes seconds; what is over is told at once, or not within a story; and stories side by side are no storm.
+const QUICK: [(&str, &str); 5] = [
+    ("GroupWaitSeconds", "3"),
+    ("ResolveSeconds", "0"),
+    ("CrashQuietMinutes", "1440"),
+    ("StormIncidents", "1000"),
+    ("MessagesPerMinute", "300"),
+];
+
+impl Options {
+    /// The same with another value of one of our stack's parameters.
+    #[must_use]
+    pub fn with(mut self, parameter: &'static str, value: impl Into<String>) -> Self {
+        self.parameters.retain(|(name, _)| *name != parameter);
+        self.parameters.push((parameter, value.into()));
+        self
     }
 }
 

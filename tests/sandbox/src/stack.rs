@@ -58,6 +58,13 @@ impl Stack {
             .args(["--bucket-objects", BUCKET_OBJECTS, "--registry-arns", REGISTRIES])
             // Each sweep looks, so that stories and the play need not wait for the minute of a declaration.
             .args(["--config-source-buckets", SOURCE_BUCKETS, "--config-look-minutes", "1"])
+            .args(
+                sandbox
+                    .options()
+                    .parameters
+                    .iter()
+                    .flat_map(|(name, value)| ["--parameter".to_owned(), format!("{name}={value}")]),
+            )
             .args(["--ops-email", "ops@example.com", "--self-alarm-email", "platform@example.com", "--zips"])
             .arg(&zips)
             .env("AWS_CLI", sandbox.aws_cli())

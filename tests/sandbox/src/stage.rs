@@ -40,7 +40,7 @@ impl Stage {
             let (function, queue) = (stack.output("CrashAlertsFunctionName")?, stack.output("CrashAlertsQueueUrl")?);
             redelivery::make_quick(sandbox.looks(), function, queue).await?;
         }
-        let inbox = Inbox::subscribe(sandbox.looks(), stack.output("TopicArn")?).await?;
+        let inbox = Inbox::subscribe(&sandbox, stack.output("TopicArn")?).await?;
         progress("ready: the stack is deployed and ops listen");
         Ok(Self { sandbox, stack, inbox })
     }
@@ -83,7 +83,9 @@ impl Stage {
                 }
             }
         };
-        tokio::time::timeout(PATIENCE, found).await.with_context(|| format!("the table has no such item {pk} {sk}"))?
+        tokio::time::timeout(3 * PATIENCE, found)
+            .await
+            .with_context(|| format!("the table has no such item {pk} {sk}"))?
     }
 
     /// Waits until every event emitted so far was delivered, the function has dealt with its queue, and what it told

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 const ACCOUNT: &str = "arn:aws:ecs:eu-west-1:123456789012";
 
-/// The STOPPED event of a service's task whose container exited with code 1. Every task is its own crash.
+/// The STOPPED event of a task whose container exited with code 1. Each is of a service of its own, so each is its own incident.
 pub fn crash(task: u32) -> Value {
     json!({
         "version": "0", "id": format!("00000000-0000-4000-8000-{task:012}"), "detail-type": "ECS Task State Change",
@@ -14,13 +14,18 @@ pub fn crash(task: u32) -> Value {
             "taskArn": format!("{ACCOUNT}:task/stories/{task:032x}"),
             "clusterArn": format!("{ACCOUNT}:cluster/stories"),
             "taskDefinitionArn": format!("{ACCOUNT}:task-definition/agent:1"),
-            "group": "service:agent", "startedBy": "ecs-svc/1", "lastStatus": "STOPPED", "desiredStatus": "STOPPED",
+            "group": format!("service:agent-{task}"), "startedBy": "ecs-svc/1", "lastStatus": "STOPPED", "desiredStatus": "STOPPED",
             "version": 5, "stopCode": "EssentialContainerExited",
             "stoppedReason": "Essential container in task exited",
             "containers": [{"name": "agent", "exitCode": 1, "image": "agent:1"}],
             "startedAt": "2026-11-20T09:58:02.511Z", "stoppedAt": "2026-11-20T10:04:30.811Z"
         }
     })
+}
+
+/// The key of the incident that [`crash`] is, in the state table's partition `incidents`.
+pub fn incident(task: u32) -> String {
+    format!("service#{ACCOUNT}:service/stories/agent-{task} application-exit")
 }
 
 /// The line of an alert that names the task of [`crash`].

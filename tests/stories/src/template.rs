@@ -11,11 +11,21 @@ pub fn resources() -> anyhow::Result<Map<String, Value>> {
     resources_of(&sandbox::stack::root().join("infra/watchkeeper.yaml"))
 }
 
+/// What a parameter of Watchkeeper's template is where nobody says otherwise; none where that is nothing.
+pub fn default_of(parameter: &str) -> anyhow::Result<Option<String>> {
+    let template = read(&sandbox::stack::root().join("infra/watchkeeper.yaml"))?;
+    let default = &template["Parameters"][parameter]["Default"];
+    Ok(Some(about(default)).filter(|default| !default.is_empty() && default != "null"))
+}
+
 /// A template's resources by logical id.
 pub fn resources_of(path: &Path) -> anyhow::Result<Map<String, Value>> {
+    read(path)?["Resources"].as_object().cloned().context("the template has no resources")
+}
+
+fn read(path: &Path) -> anyhow::Result<Value> {
     let text = std::fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
-    let template = json(yaml::from_str(&text).context("the template is not YAML")?);
-    template["Resources"].as_object().cloned().context("the template has no resources")
+    Ok(json(yaml::from_str(&text).context("the template is not YAML")?))
 }
 
 /// YAML as JSON; a tag such as `!Ref X` becomes `{"Ref": "X"}`, `!GetAtt X.Y` becomes `{"GetAtt": "X.Y"}`.

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking, also in its own functions")]
 
 use serde_json::{Map, Value};
-use stories::template::{about, list, may, resources, statements};
+use stories::template::{about, default_of, list, may, resources, statements};
 
 fn of_type<'a>(resources: &'a Map<String, Value>, kind: &str) -> Vec<(&'a str, &'a Value)> {
     let all = resources.iter().filter(|(_, resource)| resource["Type"] == kind);
@@ -155,7 +155,7 @@ fn who_publishes_to_an_encrypted_topic_may_use_its_key() {
     let resources = resources().unwrap();
     let topics = of_type(&resources, "AWS::SNS::Topic");
     let encrypted: Vec<_> = topics.iter().filter(|(_, topic)| topic.get("KmsMasterKeyId").is_some()).collect();
-    assert_eq!(encrypted.iter().map(|(id, _)| *id).collect::<Vec<_>>(), ["AlertTopic"]);
+    assert_eq!(encrypted.iter().map(|(id, _)| *id).collect::<Vec<_>>(), ["AlertTopic", "FifoAlertTopic"]);
     for (id, topic) in encrypted {
         let key = about(&topic["KmsMasterKeyId"]);
         let policy = &resources[&key]["Properties"]["KeyPolicy"]["Statement"];
@@ -252,7 +252,10 @@ fn custom_resources_do_not_touch_what_ops_were_told() {
 fn the_function_gets_every_setting_it_needs() {
     let resources = resources().unwrap();
     let variables = &resources["CrashAlertsFunction"]["Properties"]["Environment"]["Variables"];
-    let get = |name: &str| variables.get(name).map(about);
+    let get = |name: &str| {
+        let variable = variables.get(name)?;
+        variable["Ref"].as_str().and_then(|name| default_of(name).unwrap()).or_else(|| Some(about(variable)))
+    };
     let settings = crash_alerts::Settings::from_env(get).unwrap();
     // Our own alarms are known by this prefix; else they would alert on themselves.
     for (id, alarm) in of_type(&resources, "AWS::CloudWatch::Alarm") {

@@ -161,7 +161,7 @@ fn member(body: &Value, name: &str) -> Option<String> {
     }
 }
 
-fn form_value(body: &[u8], name: &str) -> Option<String> {
+pub(super) fn form_value(body: &[u8], name: &str) -> Option<String> {
     let body = std::str::from_utf8(body).ok()?;
     let value = body.split('&').find_map(|pair| pair.split_once('=').filter(|(key, _)| *key == name))?.1;
     let value = value.replace('+', " ");

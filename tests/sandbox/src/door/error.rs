@@ -84,7 +84,7 @@ pub(crate) fn message(body: &str) -> Option<String> {
     between(body, "<Message>", "</Message>").map(str::to_owned)
 }
 
-fn between<'a>(text: &'a str, open: &str, close: &str) -> Option<&'a str> {
+pub(super) fn between<'a>(text: &'a str, open: &str, close: &str) -> Option<&'a str> {
     Some(text.split_once(open)?.1.split_once(close)?.0)
 }
 

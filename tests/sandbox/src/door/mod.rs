@@ -9,6 +9,7 @@ pub(crate) mod error;
 pub(crate) mod forward;
 mod intervention;
 pub(crate) mod permission;
+pub(crate) mod publish;
 mod record;
 
 use std::net::SocketAddr;
@@ -35,6 +36,7 @@ use call::Incoming;
 use forward::{Answer, Upstream};
 use intervention::Interventions;
 use permission::{Permissions, Verdict};
+use publish::Published;
 use record::Record;
 
 /// A CloudFormation template or function code in one request; ministack's own limit is not lower.
@@ -54,6 +56,7 @@ struct Shared {
     interventions: Interventions,
     disorder: Disorder,
     addresses: Addresses,
+    published: Published,
     ecs: Ecs,
     rds: Rds,
 }
@@ -77,6 +80,7 @@ impl Door {
             interventions: Interventions::default(),
             disorder,
             addresses: Addresses { door, ministack: upstream },
+            published: Published::default(),
             ecs,
             rds,
         });
@@ -135,6 +139,11 @@ impl Door {
     /// Gives the calls that are held their answers.
     pub fn release_held(&self) {
         self.shared.interventions.release();
+    }
+
+    /// What was published through it.
+    pub(crate) fn published(&self) -> Published {
+        self.shared.published.clone()
     }
 
     pub(crate) fn close(&self) {
@@ -243,11 +252,15 @@ impl Shared {
         if let Some(why) = Rds::refuses(incoming) {
             return error::answer(incoming.protocol, 400, "InvalidRequestException", &why);
         }
+        if let Some(why) = publish::refuses(incoming, &body) {
+            return error::answer(incoming.protocol, 400, "InvalidParameter", &why);
+        }
         let answer = match self.permissions.judge(incoming, parts, &body).await {
             Verdict::Ministack => self.upstream.forward(parts, body.clone()).await,
             Verdict::Allowed(parts) => self.upstream.forward(&parts, body.clone()).await,
             Verdict::Denied(why) => error::answer(incoming.protocol, 400, "AccessDeniedException", &why),
         };
+        self.published.note(incoming, &body, &answer);
         match &incoming.ecs_action {
             Some(action) => self.ecs_answer(action, &body, answer).await,
             None => self.rds.answer(incoming, answer),

@@ -78,10 +78,19 @@ impl Permissions {
             ("monitoring", "ListTagsForResource") => {
                 return Some(("cloudwatch:ListTagsForResource", vec![first_arn(body)?]));
             }
+            // ministack: the group.
+            ("logs", "GetLogEvents") => return Some(("logs:GetLogEvents", vec![self.log_stream(body)?])),
             _ => return None,
         };
         let request: Value = serde_json::from_slice(body).ok()?;
         Some((action, self.ecs_arns(kind, &request["cluster"], &request[named])))
+    }
+
+    /// The ARN of a log stream that a request names.
+    fn log_stream(&self, body: &[u8]) -> Option<String> {
+        let request: Value = serde_json::from_slice(body).ok()?;
+        let (group, stream) = (request["logGroupName"].as_str()?, request["logStreamName"].as_str()?);
+        Some(format!("arn:aws:logs:{}:{}:log-group:{group}:log-stream:{stream}", self.region, self.account))
     }
 
     /// The ARNs of services or tasks of a cluster, which a request may name by their names or ids.

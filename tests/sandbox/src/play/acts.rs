@@ -16,6 +16,7 @@ impl Play<'_> {
         let (begin, mails) = (Instant::now(), self.mails());
         self.timeline.act(&format!("a service {CLUSTER}/{SERVICE} with two tasks is created"));
         self.stage.ecs("CreateCluster", json!({"clusterName": CLUSTER})).await?;
+        self.prepare_logs().await?;
         let revision = self.register("agent", IMAGE).await?;
         self.create_service(SERVICE, &revision, 2).await?;
         for task in self.steady(2).await? {
@@ -27,7 +28,7 @@ impl Play<'_> {
         let service = format!("service#arn:aws:ecs:eu-west-1:123456789012:service/{CLUSTER}/{SERVICE}");
         let steady = |item: &Value| item["revision"]["S"].as_str() == Some(revision.as_str());
         self.stage.wait_for_item(&service, "steady-revision", steady).await?;
-        self.stage.stays_silent(mails).await?;
+        self.silent(mails).await?;
         let took = begin.elapsed().as_secs_f64();
         self.timeline
             .saw(&format!("steady after {took:.2} s; its revision is remembered, and nobody was told anything"));
@@ -79,7 +80,8 @@ impl Play<'_> {
         let over = |task: &Task| task.group != "service:gateway" || task.status == Status::Stopped;
         self.stage.sandbox.ecs().wait_for_tasks(PATIENCE, |tasks| tasks.iter().all(over)).await?;
         self.timeline.saw("the service is deleted again");
-        self.stage.quiet().await
+        self.stage.quiet().await?;
+        self.over(mails, "gateway", begin).await.map(drop)
     }
 
     pub(super) async fn scale_in(&self) -> anyhow::Result<()> {
@@ -90,7 +92,7 @@ impl Play<'_> {
         let left = self.steady(1).await?;
         let gone = tasks.iter().find(|task| left.iter().all(|left| left.arn != task.arn)).context("no task is gone")?;
         self.stopped(events, &gone.arn).await?;
-        self.stage.stays_silent(mails).await?;
+        self.silent(mails).await?;
         self.timeline.saw("a planned stop: nobody was told anything");
         Ok(())
     }
@@ -110,7 +112,7 @@ impl Play<'_> {
         let service = format!("service#arn:aws:ecs:eu-west-1:123456789012:service/{CLUSTER}/{SERVICE}");
         let steady = |item: &Value| item["revision"]["S"].as_str() == Some(revision.as_str());
         self.stage.wait_for_item(&service, "steady-revision", steady).await?;
-        self.stage.stays_silent(mails).await?;
+        self.silent(mails).await?;
         self.timeline.saw("deployed, the new revision is remembered as steady, and nobody was told anything");
         Ok(())
     }
@@ -121,7 +123,7 @@ impl Play<'_> {
         let took = self.stage.sandbox.bus().deliver(killed).await?;
         let alerts = took.iter().filter(|queue| queue.contains("CrashAlertsQueue")).count();
         ensure!(alerts == 1, "the queue of crash-alerts should have taken the duplicate once, but {took:?} took it");
-        self.stage.stays_silent(mails).await?;
+        self.silent(mails).await?;
         let made = self.stage.function_calls(calls);
         self.timeline.saw(&format!("silent; the function's calls: {made:?}"));
         ensure!(!made.contains_key("sns:Publish"), "the duplicate was published");
@@ -132,7 +134,7 @@ impl Play<'_> {
         let version = older["detail"]["version"].as_i64().context("the event has no version")?;
         older["detail"]["version"] = json!(version - 1);
         self.stage.sandbox.bus().deliver(&older).await?;
-        self.stage.stays_silent(mails).await?;
+        self.silent(mails).await?;
         self.timeline.saw("silent: a task stops once");
         Ok(())
     }
@@ -155,12 +157,14 @@ impl Play<'_> {
         self.expect(mails, "RESOLVED demo-unhealthy-hosts", begin).await?;
         bus.deliver(&alarm("TargetTracking-service/demo/agent-AlarmHigh", "ALARM", "OK")).await?;
         bus.deliver(&alarm("watchkeeper-watchkeeper-crash-alerts-errors", "ALARM", "OK")).await?;
-        self.nothing_but(mails, 2).await?;
+        self.nothing_but(mails, 1).await?;
         self.timeline.saw("alarms of target tracking and our own stay silent");
         Ok(())
     }
 
     pub(super) async fn poisoned(&self) -> anyhow::Result<()> {
+        // What is still open is told no second time: the exit of act 3 must be over before there is another.
+        self.all_over().await?;
         let (mails, begin) = (self.mails(), Instant::now());
         self.timeline.act("a message that is no event lies in the queue, and a crash behind it");
         self.stage.send("{\"id\": \"not an event\"").await?;
@@ -172,5 +176,53 @@ impl Play<'_> {
         ensure!(reason.contains("not JSON"), "the dead letter has no reason: {dead}");
         self.timeline.saw(&format!("the message is in the dead-letter queue: {reason}"));
         self.nothing_but(mails, 1).await
+    }
+
+    /// Waits until no incident lives.
+    async fn all_over(&self) -> anyhow::Result<()> {
+        let table = self.stage.stack.output("TableName")?;
+        let query = json!({
+            "TableName": table, "KeyConditionExpression": "pk = :pk", "ConsistentRead": true,
+            "ExpressionAttributeValues": {":pk": {"S": "incidents"}}
+        });
+        let over = async {
+            loop {
+                self.sweep_alerts().await?;
+                self.stage.quiet().await?;
+                let live = self.stage.sandbox.looks().json("dynamodb", "DynamoDB_20120810.Query", &query).await?;
+                if live["Count"] == 0 {
+                    return anyhow::Ok(());
+                }
+            }
+        };
+        tokio::time::timeout(PATIENCE, over).await.context("some incident is never over")?
+    }
+
+    pub(super) async fn life(&self) -> anyhow::Result<()> {
+        self.all_over().await?;
+        let (mails, begin) = (self.mails(), Instant::now());
+        self.timeline.act("the agent crashes, and so do the two tasks that take its place");
+        let mut opened = None;
+        for crash in 1..=3 {
+            let (task, events) = (self.steady(1).await?.remove(0), self.events());
+            self.ask_to_exit(&task, 7).await?;
+            self.stopped(events, &task.arn).await?;
+            if crash == 1 {
+                opened = Some(self.expect(mails, "CRASH agent: container \"agent\" exited with code 7", begin).await?);
+            }
+        }
+        let opened = opened.context("no first message")?;
+        self.timeline.quote(&opened.text);
+        let more = self.expect(mails + 1, "CRASH agent x3", begin).await?;
+        self.timeline.quote(&more.text);
+        self.steady(1).await?;
+        let over = self.over(mails, "agent", begin).await?;
+        self.timeline.quote(&over.text);
+        let told: Vec<_> = [&opened, &more, &over].map(|mail| mail.json["incident"].clone()).into();
+        ensure!(told.iter().all(|id| *id == told[0]), "these should be one incident: {told:?}");
+        let evidence = format!("incident#{}", told[0].as_str().unwrap_or_default());
+        self.stage.wait_for_item(&evidence, "evidence", |_| true).await?;
+        self.timeline.saw("one incident, three crashes, three messages; its evidence is kept for 30 days");
+        Ok(())
     }
 }

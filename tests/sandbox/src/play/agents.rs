@@ -13,6 +13,9 @@ pub(super) const CLUSTER: &str = "demo";
 pub(super) const SERVICE: &str = "agent";
 /// An image of tests/sandbox/images.toml.
 pub(super) const IMAGE: &str = "watchkeeper/sample-agent:1.0";
+/// Where the agents log, and the role with which ECS writes there.
+const LOG_GROUP: &str = "/ecs/demo";
+const EXECUTION_ROLE: &str = "demo-execution";
 /// An image that is not there.
 pub(super) const BAD_IMAGE: &str = "watchkeeper/no-such-agent:2.0";
 
@@ -22,11 +25,34 @@ impl Play<'_> {
         let definition = json!({
             "family": family, "networkMode": "awsvpc", "requiresCompatibilities": ["FARGATE"],
             "cpu": "256", "memory": "512",
-            "containerDefinitions": [{"name": "agent", "image": image, "essential": true, "stopTimeout": 5}]
+            "executionRoleArn": format!("arn:aws:iam::123456789012:role/{EXECUTION_ROLE}"),
+            "containerDefinitions": [{
+                "name": "agent", "image": image, "essential": true, "stopTimeout": 5,
+                "logConfiguration": {"logDriver": "awslogs", "options": {
+                    "awslogs-group": LOG_GROUP, "awslogs-region": "eu-west-1", "awslogs-stream-prefix": family
+                }}
+            }]
         });
         let answer = self.stage.ecs("RegisterTaskDefinition", definition).await?;
         let arn = answer["taskDefinition"]["taskDefinitionArn"].as_str();
         arn.map(str::to_owned).context("the new revision has no ARN")
+    }
+
+    /// Makes what the agents' logs take: a group, and a role that lets ECS write there.
+    pub(super) async fn prepare_logs(&self) -> anyhow::Result<()> {
+        let aws = self.stage.sandbox.aws();
+        aws.json("logs", "Logs_20140328.CreateLogGroup", &json!({"logGroupName": LOG_GROUP})).await?;
+        let trust = json!({"Version": "2012-10-17", "Statement": [{
+            "Effect": "Allow", "Principal": {"Service": "ecs-tasks.amazonaws.com"}, "Action": "sts:AssumeRole"
+        }]});
+        let role = [("RoleName", EXECUTION_ROLE), ("AssumeRolePolicyDocument", &*trust.to_string())];
+        aws.query("iam", "CreateRole", &role).await?;
+        let write = json!({"Version": "2012-10-17", "Statement": [{
+            "Effect": "Allow", "Action": ["logs:CreateLogStream", "logs:PutLogEvents"], "Resource": "*"
+        }]});
+        let policy = [("RoleName", EXECUTION_ROLE), ("PolicyName", "logs"), ("PolicyDocument", &*write.to_string())];
+        aws.query("iam", "PutRolePolicy", &policy).await?;
+        Ok(())
     }
 
     /// Creates a service of the cluster.

@@ -19,15 +19,15 @@ impl Play<'_> {
         let status = self.settled(STACK).await?;
         ensure!(status == "CREATE_COMPLETE", "the stack is {status}");
         self.timeline.saw("CREATE_COMPLETE: CloudFormation waited until the service was steady");
-        self.stage.stays_silent(mails).await?;
+        self.silent(mails).await?;
         let serving = self.gateway()?;
 
         let (begin, events) = (Instant::now(), self.events());
         self.timeline.act(&format!("the stack is updated to the image {BAD_IMAGE}, which is not there"));
         self.cloudformation(STACK, "UpdateStack", &parameters(BAD_IMAGE)).await?;
-        for told in ["its image was not found", "DEPLOYMENT FAILED", "ROLLBACK"] {
-            self.expect(mails, told, begin).await?;
-        }
+        self.expect(mails, "its image was not found", begin).await?;
+        let mail = self.expect(mails, "DEPLOYMENT FAILED", begin).await?;
+        self.timeline.quote(&mail.text);
         let status = self.settled(STACK).await?;
         ensure!(status == "UPDATE_ROLLBACK_COMPLETE", "the stack is {status}");
         for line in self.story(events) {
@@ -36,12 +36,13 @@ impl Play<'_> {
         self.timeline.saw(&format!("{status}: {}", self.reason(STACK, "UPDATE_FAILED").await?));
         ensure!(self.gateway()? == serving, "the task that served was replaced");
         self.timeline.saw(&format!("task {} served all the time", short(&serving)));
-        self.stage.quiet().await?;
+        self.over(mails, "gateway", begin).await?;
+        self.nothing_but(mails, 2).await.context("the failed deployment speaks for its tasks and for the way back")?;
 
         let mails = self.mails();
         self.cloudformation(STACK, "DeleteStack", &[]).await?;
         self.gone(STACK).await?;
-        self.stage.stays_silent(mails).await?;
+        self.silent(mails).await?;
         self.timeline.saw("the stack is deleted, and its service with it");
         Ok(())
     }

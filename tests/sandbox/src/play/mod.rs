@@ -12,7 +12,7 @@ mod stacks;
 use std::time::Instant;
 
 use anyhow::{Context, ensure};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::console::Console;
 use crate::inbox::Mail;
@@ -40,8 +40,9 @@ pub async fn play(stage: &Stage, console: &Console, timeline: &Timeline) -> anyh
     play.broken_stack().await.context("act 8, a stack's update that fails and is rolled back")?;
     play.alarm().await.context("act 9, alarms")?;
     play.poisoned().await.context("act 10, a poisoned message")?;
-    play.registration().await.context("act 11, an agent in a Console")?;
-    play.rotation().await.context("act 12, a rotation")?;
+    play.life().await.context("act 11, an incident's whole life")?;
+    play.registration().await.context("act 12, an agent in a Console")?;
+    play.rotation().await.context("act 13, a rotation")?;
     play.report()
 }
 
@@ -57,9 +58,31 @@ impl Play<'_> {
     /// Waits until the function is done and checks that ops got just these alerts since `from`.
     async fn nothing_but(&self, from: usize, count: usize) -> anyhow::Result<()> {
         self.stage.quiet().await?;
-        let subjects: Vec<_> = self.stage.inbox.mails().into_iter().skip(from).map(|mail| mail.subject).collect();
+        let subjects = self.troubles(from);
         ensure!(subjects.len() == count, "ops should have got {count} alerts, but got {subjects:?}");
         Ok(())
+    }
+
+    /// Checks that ops got no alert since `from`, once the function is done with its queue.
+    async fn silent(&self, from: usize) -> anyhow::Result<()> {
+        self.nothing_but(from, 0).await
+    }
+
+    /// The subjects of what ops got since `from`, but for what is over: that comes with the sweep, in whatever act.
+    fn troubles(&self, from: usize) -> Vec<String> {
+        let mails = self.stage.inbox.mails().into_iter().skip(from);
+        mails.filter(|mail| mail.json["state"] != "resolved").map(|mail| mail.subject).collect()
+    }
+
+    /// Lets a minute pass for the functions.
+    async fn sweep_alerts(&self) -> anyhow::Result<()> {
+        self.stage.send(&json!({"watchkeeper": "sweep"}).to_string()).await
+    }
+
+    /// Waits until ops are told that this is over; the sweep finds it out.
+    async fn over(&self, from: usize, about: &str, begin: Instant) -> anyhow::Result<Mail> {
+        self.sweep_alerts().await?;
+        self.expect(from, &format!("RESOLVED {about}"), begin).await
     }
 
     /// Waits for the STOPPED event of a task.

@@ -29,7 +29,7 @@ impl Play<'_> {
         self.declared().await.context("the stack's creation")?;
         self.redeployed().await.context("the deployment")?;
         self.scaled_out().await.context("scaling out")?;
-        self.stage.stays_silent(mails).await?;
+        self.silent(mails).await?;
         self.crashed().await.context("the crash")?;
         self.scaled_in_unseen().await.context("scaling in without events")?;
         self.console_down().await.context("the Console down")?;
@@ -107,7 +107,7 @@ impl Play<'_> {
         self.all_steady(2).await?;
         self.registered(&["CAP-1", "CAP-2"], "the sweep has seen it").await?;
         drop(lost);
-        self.stage.stays_silent(mails).await
+        self.silent(mails).await
     }
 
     async fn console_down(&self) -> anyhow::Result<()> {
@@ -130,7 +130,7 @@ impl Play<'_> {
         // A sweep that still met it down may be at work; then it is the next one that brings all in step.
         self.registered(&["CAP-1", "CAP-2"], "nothing is lost").await?;
         self.expect(mails, "answers again", begin).await?;
-        self.nothing_but(mails, 2).await
+        self.nothing_but(mails, 1).await
     }
 
     /// Waits until the Console takes connections again.
@@ -152,7 +152,7 @@ impl Play<'_> {
         let left = self.console.agents().await;
         ensure!(left.is_empty(), "the Console still has {left:?}");
         self.timeline.saw("the Console is empty again");
-        self.stage.stays_silent(mails).await
+        self.silent(mails).await
     }
 
     /// Waits until the Console has just these agents, each Online at a task of its own.

@@ -30,7 +30,7 @@ impl Play<'_> {
         self.timeline
             .saw("CREATE_COMPLETE: each Custom::ConfigSync has found its way from the cluster to its document");
         agents.wait_for_fresh_connections(POOL_LIFETIME / 4).await?;
-        self.stage.stays_silent(mails).await?;
+        self.silent(mails).await?;
 
         self.timeline.act("RDS rotates the master password, as it does every seven days");
         let before = Agent::ALL.map(|agent| (agents.failed_queries(agent), agents.failed_logins(agent)));
@@ -51,7 +51,7 @@ impl Play<'_> {
     /// Ops were told of each document once; and of the URL's reader, if its pool met the dead password before it was restarted.
     async fn only_the_change(&self, from: usize) -> anyhow::Result<()> {
         self.stage.quiet().await?;
-        let subjects: Vec<_> = self.stage.inbox.mails().into_iter().skip(from).map(|mail| mail.subject).collect();
+        let subjects = self.troubles(from);
         let gave_up = format!("CRASH {}: ", Agent::Url.name());
         let (crashes, done): (Vec<_>, Vec<_>) = subjects.iter().partition(|subject| subject.starts_with(&gave_up));
         ensure!(done.len() == Agent::ALL.len() && crashes.len() <= 1, "ops got {subjects:?}");

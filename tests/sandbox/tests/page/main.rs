@@ -45,7 +45,7 @@ async fn scene() -> Scene {
     let sandbox = Sandbox::start(options, |text| eprintln!("sandbox: {text}")).await.unwrap();
     let topic = sandbox.aws().query("sns", "CreateTopic", &[("Name", "alerts")]).await.unwrap();
     let topic = topic.split("<TopicArn>").nth(1).unwrap().split("</TopicArn>").next().unwrap().to_owned();
-    let inbox = Inbox::subscribe(sandbox.looks(), &topic).await.unwrap();
+    let inbox = Inbox::subscribe(&sandbox, &topic).await.unwrap();
     let alert = [
         ("TopicArn", topic.as_str()),
         ("Subject", "agent <b>crashed</b>"),

@@ -9,6 +9,7 @@ mod databases;
 mod deployments;
 mod disorder;
 mod door;
+mod inbox;
 mod local;
 mod manners;
 mod services;

@@ -56,7 +56,8 @@ async fn calls_for_a_rotation_and_for_the_same_event_again() {
     let found: Vec<_> = found.iter().map(|(_, calls)| told(calls)).collect();
     let change = "dynamodb:GetItem 1, dynamodb:Query 3, dynamodb:UpdateItem 6, ecs:DescribeServices 1, ecs:DescribeTasks 1, \
                   ecs:ListTasks 1, ecs:UpdateService 1, rds:DescribeDBClusters 2, secretsmanager:DescribeSecret 4, \
-                  secretsmanager:GetSecretValue 5, secretsmanager:PutSecretValue 1, secretsmanager:UpdateSecretVersionStage 2";
+                  secretsmanager:GetSecretValue 5, secretsmanager:PutSecretValue 1, secretsmanager:UpdateSecretVersionStage 2, \
+                  sqs:SendMessage 1";
     let end = "dynamodb:GetItem 2, dynamodb:Query 3, dynamodb:UpdateItem 6, ecs:DescribeServices 2, ecs:DescribeTasks 1, \
                ecs:ListTasks 1, rds:DescribeDBClusters 1, secretsmanager:DescribeSecret 2, secretsmanager:GetSecretValue 3, \
                sqs:SendMessage 1";

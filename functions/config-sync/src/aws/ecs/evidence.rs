@@ -79,6 +79,9 @@ fn as_event(task: &EcsTask) -> Option<TaskStateChange> {
         launch_type: None,
         availability_zone: task.availability_zone.clone(),
         created_at: instant(task.created_at()),
+        connectivity_at: instant(task.connectivity_at()),
+        pull_started_at: instant(task.pull_started_at()),
+        pull_stopped_at: instant(task.pull_stopped_at()),
         started_at: instant(task.started_at()),
         stopping_at: instant(task.stopping_at()),
         execution_stopped_at: instant(task.execution_stopped_at()),
@@ -92,6 +95,8 @@ fn container(container: &EcsContainer) -> Container {
         image: container.image.clone(),
         exit_code: container.exit_code().map(i64::from),
         reason: container.reason.clone(),
+        runtime_id: container.runtime_id.clone(),
+        health_status: container.health_status().map(|status| status.as_str().to_owned()),
     }
 }
 

@@ -1,0 +1,196 @@
+//! What is to be seen of an incident from outside: how its service is, and what is left as evidence.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use time::OffsetDateTime;
+use watchkeeper_alerts::Evidence;
+use watchkeeper_events::{ClusterArn, ServiceArn, TaskArn, TaskStateChange};
+use watchkeeper_stops::{Verdict, judge};
+
+use crate::clients::Clients;
+use crate::error::Trouble;
+use crate::evidence::{self, ServiceSeen, Suspect};
+use crate::observe::service_of;
+use crate::plan::about_service;
+use crate::plan::incident::{Fault, Incident, Key, Nature, News, Over, Tags};
+use crate::plan::life::Health;
+use crate::plan::watch::{Finding, State};
+use crate::services::Services;
+use crate::store::Store;
+use crate::watch;
+
+/// A service, looked at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Seen {
+    /// How it is.
+    pub health: Health,
+    /// Whether its tag `watchkeeper:ignore` says that nobody wants to hear of it.
+    pub is_ignored: bool,
+}
+
+/// What the look at all services gave.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Look {
+    /// News of services that run too little, or whose deployments are stuck, and of those that are well again.
+    pub news: Vec<News>,
+    /// Tasks that stopped, of which there may have been no event.
+    pub stopped: Vec<TaskStateChange>,
+    /// Services that nobody wants to hear of.
+    pub ignored: Vec<ServiceArn>,
+    /// What the watch wants back once all of it is dealt with.
+    pub watched: Option<watch::Look>,
+}
+
+/// ECS and CloudWatch Logs, as far as they are looked at.
+pub trait Sights {
+    /// How these services are; one that could not be read is missing.
+    fn services(
+        &self,
+        services: &[ServiceArn],
+    ) -> impl Future<Output = Result<HashMap<ServiceArn, Seen>, Trouble>> + Send;
+
+    /// What is left as evidence of an incident. What cannot be had is a line in it, not a failure. What was gathered earlier is only
+    /// looked at for log lines that came late.
+    fn gather(
+        &self,
+        incident: &Incident,
+        task: Option<&TaskStateChange>,
+        earlier: Option<Evidence>,
+    ) -> impl Future<Output = Evidence> + Send;
+
+    /// Looks at all services and stopped tasks, as far as one sweep goes.
+    fn look(&self, now: OffsetDateTime) -> impl Future<Output = Result<Look, Trouble>> + Send;
+
+    /// All that a look gave is dealt with. Until this is said, the next look gives it again.
+    fn settle(&self, look: &Look) -> impl Future<Output = Result<(), Trouble>> + Send;
+}
+
+/// How long evidence may take; the alert waits for it.
+const EVIDENCE: Duration = Duration::from_secs(4);
+
+impl Sights for Clients {
+    async fn services(&self, services: &[ServiceArn]) -> Result<HashMap<ServiceArn, Seen>, Trouble> {
+        let mut by_cluster: HashMap<ClusterArn, Vec<ServiceArn>> = HashMap::new();
+        for service in services {
+            if let Some(cluster) = service.cluster() {
+                by_cluster.entry(cluster).or_default().push(service.clone());
+            }
+        }
+        let mut seen = HashMap::new();
+        for (cluster, services) in by_cluster {
+            let found = self.describe(&cluster, &services).await?;
+            for service in services {
+                // By name: an old, short ARN lacks the cluster, which is the one that was asked.
+                let there = found.iter().find(|found| found.service.name() == service.name());
+                seen.insert(
+                    service,
+                    there.map_or_else(gone, |there| Seen { health: health(there), is_ignored: there.ignored }),
+                );
+            }
+        }
+        Ok(seen)
+    }
+
+    async fn gather(&self, incident: &Incident, task: Option<&TaskStateChange>, earlier: Option<Evidence>) -> Evidence {
+        let service = service_of(&incident.key.subject);
+        let mut gaps = Vec::new();
+        let mut suspect = Suspect { task: task.cloned(), ..Suspect::default() };
+        if suspect.task.is_none() && incident.is_crash() {
+            match self.stopped_task(&incident.alert.key.subject).await {
+                Ok(task) => suspect.task = task,
+                Err(trouble) => gaps.push(format!("The stopped task could not be looked at: {trouble}.")),
+            }
+        }
+        suspect.container = suspect.task.as_ref().and_then(|task| match judge(task) {
+            Verdict::Crashed(crash) => crash.container.map(|container| container.name),
+            Verdict::Planned(_) | Verdict::EndedWell => None,
+        });
+        if let Some(mut earlier) = earlier {
+            Box::pin(evidence::look_again(self, &suspect, &mut earlier, EVIDENCE)).await;
+            return earlier;
+        }
+        if let Some(service) = &service
+            && let Some(cluster) = service.cluster()
+        {
+            let seen = self.describe(&cluster, std::slice::from_ref(service));
+            let (seen, steady) = tokio::join!(seen, self.last_steady(service));
+            match seen {
+                Ok(found) => suspect.service = found.into_iter().next(),
+                Err(trouble) => gaps.push(format!("How the service is could not be read: {trouble}.")),
+            }
+            match steady {
+                Ok(revision) => suspect.steady_revision = revision,
+                Err(trouble) => gaps.push(format!("Which revision was steady could not be read: {trouble}.")),
+            }
+        }
+        let mut evidence = Box::pin(evidence::gather(self, &suspect, EVIDENCE)).await;
+        evidence.gaps.extend(gaps);
+        evidence
+    }
+
+    async fn look(&self, now: OffsetDateTime) -> Result<Look, Trouble> {
+        let watched = watch::look(self, self, &self.limits, now).await?;
+        let news = watched.findings.iter().map(news_of).collect();
+        let (stopped, ignored) = (watched.stopped.clone(), watched.ignored.clone());
+        Ok(Look { news, stopped, ignored, watched: Some(watched) })
+    }
+
+    async fn settle(&self, look: &Look) -> Result<(), Trouble> {
+        match &look.watched {
+            Some(watched) => watch::settle(self, watched).await,
+            None => Ok(()),
+        }
+    }
+}
+
+impl Clients {
+    /// A task that stopped, for as long as ECS still knows it, by the subject of its fault: `task#ARN`.
+    async fn stopped_task(&self, subject: &str) -> Result<Option<TaskStateChange>, Trouble> {
+        let Some(task) = subject.strip_prefix("task#").and_then(|arn| TaskArn::parse(arn).ok()) else {
+            return Ok(None);
+        };
+        let describe = self.ecs.describe_tasks().set_cluster(task.cluster_name().map(str::to_owned));
+        let answer = describe.tasks(task.as_str()).send().await;
+        let answer = answer.map_err(|error| Trouble::call("looking at the stopped task", &error))?;
+        Ok(answer.tasks().first().and_then(watch::stopped))
+    }
+}
+
+fn news_of(finding: &Finding) -> News {
+    let key = Key::new(about_service(&finding.service), finding.trouble.cause());
+    match &finding.state {
+        State::Fault { since, alert, .. } => News::Fault(Box::new(Fault {
+            key,
+            nature: Nature::State,
+            at: *since,
+            alert: (**alert).clone(),
+            deployment: None,
+        })),
+        State::Over { at, summary } => News::Over(Over { key, at: *at, words: summary.clone() }),
+    }
+}
+
+fn gone() -> Seen {
+    let health = Health { is_well: true, words: "the service is gone".to_owned(), tags: Tags::default() };
+    Seen { health, is_ignored: false }
+}
+
+/// How a service is, for the incidents about it.
+fn health(service: &ServiceSeen) -> Health {
+    let tags = Tags {
+        owner: service.owner.clone(),
+        runbook: service.runbook.clone(),
+        silence: service.silence.clone(),
+        is_ignored: service.ignored,
+    };
+    let revision = service.primary().and_then(|primary| primary.task_definition.as_ref());
+    let on = revision.map(|revision| format!(" on {}", revision.revision())).unwrap_or_default();
+    let words = match (service.status.as_str(), service.desired) {
+        ("ACTIVE", 0) => "the service is to run no task".to_owned(),
+        ("ACTIVE", desired) => format!("{} of {desired} tasks run{on}", service.running),
+        _ => "the service is being deleted".to_owned(),
+    };
+    let runs_all = service.running >= service.desired && service.unfinished().is_none();
+    Health { is_well: service.status != "ACTIVE" || service.desired == 0 || runs_all, words, tags }
+}

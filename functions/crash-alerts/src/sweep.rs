@@ -1,0 +1,216 @@
+//! Time passes: once a minute everything is looked at that no event tells.
+
+use std::collections::{BTreeMap, HashMap};
+
+use lambda_runtime::tracing::{info, warn};
+use watchkeeper_events::ServiceArn;
+
+use crate::error::Trouble;
+use crate::metric::Metric;
+use crate::observe::{Around, pause, service_of};
+use crate::plan::desk::Desk;
+use crate::plan::incident::{Incident, Key, News, Over};
+use crate::plan::life::{self, Health, Scene, Turn};
+use crate::plan::{crashed, ended_well, subject_of};
+use crate::sights::Seen;
+use crate::store::{Changes, Stored};
+use crate::{Aws, Function, Invocation};
+
+/// How often a step is begun again that somebody else was quicker with.
+const TRIES: u32 = 8;
+
+impl<A: Aws> Function<A> {
+    /// Looks at everything. What fails is looked at again by the next sweep; it holds nothing else up.
+    pub(crate) async fn sweep(&self, invocation: &Invocation) {
+        // What was decided comes before what is yet to be found.
+        let mut failed = 0;
+        if let Err(trouble) = self.look_at_incidents(invocation).await {
+            warn!(%trouble, "incidents are looked at by the next sweep");
+            failed += 1;
+        }
+        if let Err(trouble) = self.look_at_desk(invocation).await {
+            warn!(%trouble, "the desk is looked at by the next sweep");
+            failed += 1;
+        }
+        if let Err(trouble) = self.watch(invocation).await {
+            warn!(%trouble, "not all that no event told is dealt with: the next sweep looks again");
+            failed += 1;
+        }
+        if failed > 0 {
+            // A sweep that fails in part comes to no dead-letter queue: without this nobody would know.
+            self.measure(Metric::FailedMessages, failed);
+        }
+        self.check_subscriptions().await;
+    }
+
+    /// What no event told: services that run too little, stuck deployments, stops whose event was lost.
+    async fn watch(&self, invocation: &Invocation) -> Result<(), Trouble> {
+        let look = self.aws.look(self.now()).await?;
+        let mut told = Ok(());
+        for news in look.news.iter().filter(|news| !is_ignored(news.key(), &look.ignored)) {
+            told = told.and(self.observe(news.key(), std::slice::from_ref(news), None, invocation).await);
+        }
+        let mut crashes: BTreeMap<Key, Vec<_>> = BTreeMap::new();
+        for task in &look.stopped {
+            if let Some(news) = crashed(task, self.now()).filter(|news| !is_ignored(news.key(), &look.ignored)) {
+                crashes.entry(news.key().clone()).or_default().push((news, task));
+            }
+        }
+        for (key, found) in crashes {
+            let task = found.last().map(|(_, task)| *task);
+            let news: Vec<_> = found.into_iter().map(|(news, _)| news).collect();
+            told = told.and(self.observe(&key, &news, task, invocation).await);
+        }
+        told = told.and(self.end_by_good_ends(&look.stopped, invocation).await);
+        told?;
+        self.aws.settle(&look).await
+    }
+
+    /// A standalone task that ended well says that its family's trouble is over.
+    async fn end_by_good_ends(
+        &self,
+        stopped: &[watchkeeper_events::TaskStateChange],
+        invocation: &Invocation,
+    ) -> Result<(), Trouble> {
+        let mut ends: BTreeMap<String, time::OffsetDateTime> = BTreeMap::new();
+        for task in stopped.iter().filter(|task| ended_well(task)) {
+            if let Some(at) = task.stopped_at {
+                let newest = ends.entry(subject_of(task)).or_insert(at);
+                *newest = at.max(*newest);
+            }
+        }
+        for (subject, at) in ends {
+            for stored in self.aws.live(Some(&subject)).await? {
+                let incident = stored.value;
+                if incident.last_at < at && incident.over_at.is_none_or(|known| known < at) {
+                    let words = "a later task of the family ended well".to_owned();
+                    let over = News::Over(Over { key: incident.key.clone(), at, words });
+                    self.observe(&incident.key, &[over], None, invocation).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn look_at_incidents(&self, invocation: &Invocation) -> Result<(), Trouble> {
+        let live = self.aws.live(None).await?;
+        if live.is_empty() {
+            return Ok(());
+        }
+        let mut services: Vec<_> = live.iter().filter_map(|stored| service_of(&stored.value.key.subject)).collect();
+        services.sort_by(|a, b| a.as_str().cmp(b.as_str()));
+        services.dedup();
+        // Without it nothing ends, and everything else goes on.
+        let seen = self.aws.services(&services).await.unwrap_or_else(|trouble| {
+            warn!(%trouble, "how the services are is not known this time");
+            HashMap::new()
+        });
+        let health: HashMap<ServiceArn, Health> =
+            seen.into_iter().map(|(arn, Seen { health, .. })| (arn, health)).collect();
+        let mut desk = self.aws.desk().await?;
+        let storm = desk.value.storms();
+        let due = |stored: &Stored<Incident>| {
+            let notice = self.turn(stored, &live, &health, storm).notice;
+            notice.is_some_and(|notice| !stored.value.has_lines_only(notice))
+        };
+        let crowd = live.iter().filter(|stored| due(stored)).count() >= self.settings.rules.crowd;
+        for stored in &live {
+            let key = stored.value.key.text();
+            let looked = match self.look_at(stored, &live, &health, &mut desk, crowd).await {
+                Ok(true) => self.dispatch(&key, None, invocation).await,
+                Ok(false) => Ok(()),
+                Err(trouble) => Err(trouble),
+            };
+            if let Err(trouble) = looked {
+                warn!(incident = key, %trouble, "it is looked at by the next sweep");
+            }
+        }
+        info!(live = live.len(), crowd, "looked at the incidents");
+        Ok(())
+    }
+
+    fn turn(
+        &self,
+        stored: &Stored<Incident>,
+        live: &[Stored<Incident>],
+        health: &HashMap<ServiceArn, Health>,
+        storm: bool,
+    ) -> Turn {
+        let siblings = siblings(&stored.value, live);
+        life::look(stored.value.clone(), self.scene(&stored.value, &siblings, health, storm))
+    }
+
+    fn scene<'a>(
+        &'a self,
+        incident: &Incident,
+        siblings: &'a [Incident],
+        health: &'a HashMap<ServiceArn, Health>,
+        storm: bool,
+    ) -> Scene<'a> {
+        Scene {
+            now: self.now(),
+            rules: &self.settings.rules,
+            service: service_of(&incident.key.subject).and_then(|service| health.get(&service)),
+            siblings,
+            rollout: None,
+            storm,
+        }
+    }
+
+    /// Whether the incident has something to say now.
+    async fn look_at(
+        &self,
+        stored: &Stored<Incident>,
+        live: &[Stored<Incident>],
+        health: &HashMap<ServiceArn, Health>,
+        desk: &mut Stored<Desk>,
+        crowd: bool,
+    ) -> Result<bool, Trouble> {
+        let mut stored = stored.clone();
+        for attempt in 0..TRIES {
+            pause(attempt).await;
+            if attempt > 0 {
+                match self.aws.incident(&stored.value.key.text()).await? {
+                    Some(now) => stored = now,
+                    None => return Ok(false),
+                }
+                *desk = self.aws.desk().await?;
+            }
+            let siblings = siblings(&stored.value, live);
+            let scene = self.scene(&stored.value, &siblings, health, desk.value.storms());
+            let turn = life::look(stored.value.clone(), scene);
+            if turn.notice.is_none() && turn.incident == stored.value {
+                return Ok(!stored.value.outbox.is_empty());
+            }
+            let before = Some((stored.value.id.clone(), stored.version));
+            let around = Around { siblings: Vec::new(), rollout: None, desk: desk.clone() };
+            if let Some(says) = self.commit_turn(turn, before, &around, Changes::default(), crowd, scene).await? {
+                // Its version may have risen with the incident's.
+                *desk = self.aws.desk().await?;
+                return Ok(says);
+            }
+        }
+        Err(Trouble::Overtaken)
+    }
+
+    /// Looks at one incident again, when what followed its first message was gathered.
+    pub(crate) async fn look_once(&self, key: &str, invocation: &Invocation) -> Result<(), Trouble> {
+        if let Some(stored) = self.aws.incident(key).await? {
+            let siblings = self.aws.live(Some(&stored.value.key.subject)).await?;
+            let mut desk = self.aws.desk().await?;
+            if self.look_at(&stored, &siblings, &HashMap::new(), &mut desk, false).await? {
+                self.dispatch(key, None, invocation).await?;
+            }
+        }
+        self.look_at_desk(invocation).await
+    }
+}
+
+fn is_ignored(key: &Key, ignored: &[ServiceArn]) -> bool {
+    service_of(&key.subject).is_some_and(|service| ignored.contains(&service))
+}
+
+fn siblings(incident: &Incident, live: &[Stored<Incident>]) -> Vec<Incident> {
+    let others = live.iter().map(|stored| &stored.value);
+    others.filter(|other| other.key.subject == incident.key.subject && other.id != incident.id).cloned().collect()
+}
