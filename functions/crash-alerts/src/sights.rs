@@ -97,7 +97,7 @@ impl Sights for Clients {
         let mut gaps = Vec::new();
         let mut suspect = Suspect { task: task.cloned(), ..Suspect::default() };
         if suspect.task.is_none() && incident.is_crash() {
-            match self.stopped_task(&incident.alert.key.subject).await {
+            match self.stopped_task(&incident.first).await {
                 Ok(task) => suspect.task = task,
                 Err(trouble) => gaps.push(format!("The stopped task could not be looked at: {trouble}.")),
             }

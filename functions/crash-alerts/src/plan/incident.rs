@@ -176,6 +176,8 @@ pub struct Incident {
     pub phase: Phase,
     /// How often it happened.
     pub count: u64,
+    /// What it happened to first, as in [`watchkeeper_alerts::AlertKey`]: its evidence is of this.
+    pub first: String,
     /// When it happened first.
     #[serde(with = "time::serde::rfc3339")]
     pub first_at: OffsetDateTime,
@@ -284,6 +286,7 @@ impl Incident {
             nature: fault.nature,
             phase: Phase::Open,
             count: 0,
+            first: fault.alert.key.subject.clone(),
             first_at: fault.at,
             last_at: fault.at,
             touched_at: now,

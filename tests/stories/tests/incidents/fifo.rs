@@ -56,5 +56,5 @@ async fn a_fifo_queue_gets_each_message_once_and_in_order_though_one_was_publish
 }
 
 fn is_fifo(call: &Call) -> bool {
-    call.resource.as_ref().is_some_and(|topic| topic.ends_with(".fifo"))
+    call.resource.as_ref().is_some_and(|topic| topic.contains(".fifo"))
 }
