@@ -213,7 +213,7 @@ fn report(incident: &Incident, sending: &Sending, evidence: Option<Evidence>) ->
         }
     }
     let speaks_for = incident.speaks_for.iter();
-    notes.extend(speaks_for.clone().map(|symptom| format!("With it: {}.", symptom.words)));
+    notes.extend(speaks_for.clone().map(|symptom| format!("Before it: {}.", symptom.words)));
     Report {
         incident: incident.id.clone(),
         number: sending.number,

@@ -21,7 +21,7 @@ pub fn below_desired(sight: &ServiceSight, since: OffsetDateTime, now: OffsetDat
         (1, _) => format!("only 1 of its {desired} tasks runs"),
         _ => format!("only {running} of its {desired} tasks run"),
     };
-    let next = "Read what ECS says, then why its last tasks stopped (their own alerts, or the service's tasks in the console). With no stopped task at all, ECS could not place one: look at capacity, subnets with free addresses, quotas and the service's roles.";
+    let next = "Read what ECS says, then why its last tasks stopped (their own alerts, or the service's tasks in the console). Where ECS could not place one, look at capacity, subnets with free addresses, quotas and the service's roles.";
     Alert {
         key: AlertKey {
             subject: format!("service#{service}"),

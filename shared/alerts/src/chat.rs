@@ -120,6 +120,7 @@ pub(crate) fn of_digest(digest: &Digest<'_>) -> Value {
             "textType": "client-markdown",
             "title": title(&subject::of_digest(digest)),
             "description": description.done(),
+            "nextSteps": digest.next_step().into_iter().collect::<Vec<_>>(),
             "keywords": keywords,
         },
         "metadata": {

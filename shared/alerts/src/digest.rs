@@ -59,6 +59,16 @@ impl Digest<'_> {
         if lasted < Duration::SECOND { "at once".to_owned() } else { format!("in {}", moment::roughly(lasted)) }
     }
 
+    /// What to do about many at once; nothing about what is over.
+    pub(crate) fn next_step(&self) -> Option<&'static str> {
+        let any = self.reports.iter().any(|report| !matches!(report.notice, Notice::Resolved | Notice::Done));
+        (any && !self.over).then_some(
+            "Look first for what they share: the cluster, a database or secret, a deployment, the network. What was told on its \
+             own before is not listed here: its messages have log lines. What follows comes in further digests, and one message \
+             says when all of it is over.",
+        )
+    }
+
     /// The first word of its subject.
     pub(crate) fn word(&self) -> &'static str {
         let all = |notice| !self.reports.is_empty() && self.reports.iter().all(|report| report.notice == notice);

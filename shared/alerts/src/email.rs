@@ -25,11 +25,14 @@ pub(crate) fn of_report(fitted: &Fitted, log_lines: bool) -> String {
     let over = matches!(report.notice, Notice::Resolved | Notice::Done);
     paper.prose(&headline(report));
     paper.line("");
-    glance(&mut paper, report);
+    glance(&mut paper, report, log_lines);
     notes(&mut paper, report);
     if let Some(next) = report.alert.next_step.as_ref().filter(|_| !over || report.notice == Notice::Done) {
         paper.heading("What to do next");
         paper.prose(next);
+        if let Some(way_back) = way_back(report) {
+            paper.prose(&way_back);
+        }
     }
     let evidence = report.evidence.as_ref().filter(|_| !over);
     if let Some(evidence) = evidence {
@@ -55,12 +58,16 @@ pub(crate) fn of_report(fitted: &Fitted, log_lines: bool) -> String {
 }
 
 /// What a reader needs first, in one column.
-fn glance(paper: &mut Paper, report: &Report) {
+fn glance(paper: &mut Paper, report: &Report, log_lines: bool) {
     facts(paper, report, |label| WHY.contains(&label));
+    if let Some(last) = last_words(report).filter(|_| log_lines) {
+        paper.labelled("It said", last);
+    }
     paper.labelled("When", &when(report));
     let evidence = report.evidence.as_ref().filter(|_| report.notice != Notice::Resolved);
     if let Some(running) = evidence.and_then(|evidence| evidence.running) {
-        paper.labelled("Tasks", &format!("{}{}", tasks(running), as_of(report)));
+        let as_of = if report.notice == Notice::Opened { " when this was looked at" } else { as_of(report) };
+        paper.labelled("Tasks", &format!("{}{as_of}", tasks(running)));
     }
     facts(paper, report, |label| WHERE.contains(&label));
     if let Some(owner) = &report.owner {
@@ -69,6 +76,22 @@ fn glance(paper: &mut Paper, report: &Report) {
     if let Some(runbook) = &report.runbook {
         paper.labelled("Runbook", runbook);
     }
+}
+
+/// The last line that the container wrote, which often says why.
+pub(crate) fn last_words(report: &Report) -> Option<&str> {
+    let evidence = report.evidence.as_ref().filter(|_| report.notice != Notice::Resolved)?;
+    let lines = evidence.logs.first()?.tail.iter();
+    lines.rev().map(|line| line.trim()).find(|line| !line.is_empty())
+}
+
+/// What a revision changed may be what broke it, and the one before is known.
+pub(crate) fn way_back(report: &Report) -> Option<String> {
+    let evidence = report.evidence.as_ref().filter(|evidence| !evidence.changes.is_empty())?;
+    let steady = evidence.compared_with.as_ref()?;
+    Some(format!(
+        "This revision is not the one that was last seen steady: if what changed explains it, go back to {steady}."
+    ))
 }
 
 /// `1 of 2 running, 1 about to`.
@@ -95,8 +118,10 @@ fn notes(paper: &mut Paper, report: &Report) {
     report.notes.iter().for_each(|note| paper.prose(note));
     match report.speaks_for.len() {
         0 => {}
-        1 => paper.prose("This speaks for another incident too: nothing more comes of that."),
-        others => paper.prose(&format!("This speaks for {others} other incidents too: nothing more comes of those.")),
+        1 => paper.prose("This message takes the place of those about that: no more of them will come."),
+        others => {
+            paper.prose(&format!("This message takes the place of those about these {others}: no more will come."))
+        }
     }
 }
 
@@ -180,6 +205,10 @@ pub(crate) fn of_digest(digest: &Digest<'_>, cuts: &[String]) -> String {
     paper.labelled("Since", &moment::utc(digest.since));
     if digest.over {
         paper.labelled("Now", "all of it is over");
+    }
+    if let Some(next) = digest.next_step() {
+        paper.heading("What to do next");
+        paper.prose(next);
     }
     let (mut left, mut untold) = (LINES_OF_DIGEST, 0);
     for (cluster, cause, reports) in digest.groups() {

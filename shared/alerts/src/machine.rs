@@ -61,6 +61,7 @@ pub(crate) fn of_digest(digest: &Digest<'_>, cuts: &[String], bare: bool) -> Val
         "last_at": rfc3339(digest.reports.iter().map(|report| report.last_at).max().unwrap_or(digest.since)),
         "count": digest.reports.len(),
         "causes": causes,
+        "next_step": digest.next_step(),
         "incidents": digest.reports.iter().map(member).collect::<Vec<_>>(),
         "cut": cuts,
     })

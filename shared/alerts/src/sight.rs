@@ -86,7 +86,7 @@ impl ServiceSight {
             .with("Cluster", self.service.cluster_name())
             .with("Tasks", Some(self.counts()))
             .with("Since", Some(format!("{} ({})", moment::utc(since), moment::duration(now - since))))
-            .with("ECS says", said.map(|said| without_name(&said.text).to_owned()))
+            .with("Reason", said.map(|said| without_name(&said.text).to_owned()))
             .with("Said at", said.and_then(|said| said.at).map(moment::utc))
             .with("Revision", self.revision.as_ref().map(TaskDefinitionArn::revision))
             .with("Deployment", self.deployment.as_ref().map(|deployment| deployment.words(now)))

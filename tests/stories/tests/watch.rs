@@ -122,7 +122,7 @@ async fn a_service_that_never_comes_up_is_found_without_any_event() {
     assert_eq!(words(&below.findings), ["broken below-desired"]);
     let State::Fault { alert, since, .. } = &below.findings[0].state else { panic!("{below:?}") };
     assert_eq!(*since, watched.at(2));
-    let says = alert.facts.iter().find(|fact| fact.label == "ECS says").unwrap();
+    let says = alert.facts.iter().find(|fact| fact.label == "Reason").unwrap();
     assert!(says.value.starts_with("is unable to consistently start tasks"), "{says:?}");
 
     // No circuit breaker ends the deployment.
