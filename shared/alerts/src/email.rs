@@ -120,7 +120,7 @@ fn notes(paper: &mut Paper, report: &Report) {
         0 => {}
         1 => paper.prose("This message takes the place of those about that: no more of them will come."),
         others => {
-            paper.prose(&format!("This message takes the place of those about these {others}: no more will come."))
+            paper.prose(&format!("This message takes the place of those about these {others}: no more will come."));
         }
     }
 }
