@@ -46,6 +46,8 @@ pub struct Deployment {
     pub progress: Progress,
     /// What went wrong with its tasks last, in words.
     pub evidence: Option<String>,
+    /// The one that failed, where ECS has gone back to this one.
+    pub back_after: Option<DeploymentId>,
 }
 
 /// A task that is to run.

@@ -41,6 +41,8 @@ pub enum Step {
     Asked {
         /// ECS's PRIMARY before.
         over: Option<DeploymentId>,
+        /// The one that had failed before, where ECS had gone back to that PRIMARY.
+        back_after: Option<DeploymentId>,
     },
     /// This deployment brings the new tasks.
     Following {

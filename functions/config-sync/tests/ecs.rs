@@ -146,7 +146,7 @@ async fn a_deployment_that_goes_badly_says_why() {
     let arn = local.arn("agents", "agent");
     let before = look(&cluster, &arn).await;
     let update = local.ecs.update_service().cluster("agents").service("agent").task_definition(&bad);
-    update.send().await.unwrap();
+    let bad = update.send().await.unwrap().service.unwrap().deployments.unwrap().remove(0);
     let is_back = |service: &sandbox::ecs::Service| {
         service.is_steady() && service.messages.iter().any(|message| message.text.contains("rolling back"))
     };
@@ -155,6 +155,7 @@ async fn a_deployment_that_goes_badly_says_why() {
     let wanted = |service: &Service| service.primary().map(|primary| primary.id.clone());
     assert_eq!((wanted(&back), back.is_steady()), (wanted(&before), true));
     assert!(evidence(&back).unwrap().contains("its image was not found"), "{back:?}");
+    assert_eq!(back.primary().unwrap().back_after.as_ref().map(|failed| failed.0.as_str()), bad.id());
 
     // A restart after that has nothing to do with it.
     let new = cluster.deploy(&arn).await.unwrap().unwrap();

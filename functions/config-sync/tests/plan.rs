@@ -130,6 +130,7 @@ fn deployment(name: &str, minutes: i64, progress: Progress) -> Deployment {
         made_at: NOW + Duration::minutes(minutes),
         progress,
         evidence: Some("exit code 1".into()),
+        back_after: None,
     }
 }
 
@@ -173,7 +174,7 @@ fn planned(declared: &Declared, known: &BTreeMap<String, Rollout>, service: Serv
 
 #[test]
 fn a_service_that_has_read_the_old_version_is_deployed_once() {
-    let asked = Step::Asked { over: Some(id("old")) };
+    let asked = Step::Asked { over: Some(id("old")), back_after: None };
     let none = BTreeMap::new();
     assert_eq!(planned(&declared(), &none, service()), (asked.clone(), vec![Action::Deploy(arn("a"))]));
     // Cut off before the call: another deployment is not there yet.
@@ -195,6 +196,32 @@ fn a_service_that_has_read_the_old_version_is_deployed_once() {
         (Step::Done { by: None }, vec![]),
         "who finds it so has nothing to do"
     );
+}
+
+#[test]
+fn who_finds_the_same_deployment_wanted_again_does_not_ask_for_another() {
+    let asked = |back_after: Option<&str>| Step::Asked { over: Some(id("old")), back_after: back_after.map(id) };
+    let back = |after: &str, progress| {
+        let mut service = service();
+        service.deployments = vec![Deployment { back_after: Some(id(after)), ..deployment("old", -60, progress) }];
+        service
+    };
+    for progress in [Progress::InProgress, Progress::Completed] {
+        for before in [None, Some("older")] {
+            let (step, actions) = planned(&declared(), &known(asked(before), "8", -5), back("new", progress));
+            let expected = "its deployment was rolled back: exit code 1";
+            assert!(matches!(step, Step::Failed { ref why } if why == expected) && actions.is_empty(), "{step:?}");
+        }
+    }
+    // Its failure is not told yet.
+    let mut unknown = service();
+    unknown.deployments = vec![deployment("old", -60, Progress::InProgress)];
+    assert_eq!(planned(&declared(), &known(asked(None), "8", -5), unknown), (asked(None), vec![]));
+    // It was rolled back to before: the call never arrived.
+    let before = back("older", Progress::Completed);
+    let expected = (asked(Some("older")), vec![Action::Deploy(arn("a"))]);
+    assert_eq!(planned(&declared(), &BTreeMap::new(), before.clone()), expected);
+    assert_eq!(planned(&declared(), &known(asked(Some("older")), "8", -5), before), expected);
 }
 
 #[test]

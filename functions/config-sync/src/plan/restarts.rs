@@ -2,7 +2,8 @@
 //!
 //! A task has read a version if it was made after that became current. A service is restarted once for its versions: by a
 //! deployment that is asked for when no other is on its way, or that somebody else began since. What is noted before the call
-//! tells who finds it half done whether it was done: another deployment is wanted than before.
+//! tells who finds it half done whether it was done: another deployment is wanted than before, or the same one again since another
+//! has failed.
 
 use std::collections::BTreeMap;
 
@@ -181,8 +182,10 @@ impl One<'_> {
         }
         match self.declared.way {
             Way::Deployment => {
-                let over = self.service.primary().map(|deployment| deployment.id.clone());
-                (Step::Asked { over }, Some(Action::Deploy(self.arn.clone())))
+                let primary = self.service.primary();
+                let over = primary.map(|deployment| deployment.id.clone());
+                let back_after = primary.and_then(|deployment| deployment.back_after.clone());
+                (Step::Asked { over, back_after }, Some(Action::Deploy(self.arn.clone())))
             }
             Way::ReplaceTasks => self.replace(),
         }
@@ -197,10 +200,15 @@ impl One<'_> {
 
     fn go_on(&self, step: Step) -> (Step, Option<Action>) {
         match step {
-            Step::Asked { over } => match self.service.primary() {
+            Step::Asked { over, back_after } => match self.service.primary() {
+                Some(primary) if primary.back_after.is_some() && primary.back_after != back_after => {
+                    (self.rolled_back(), None)
+                }
                 Some(primary) if Some(&primary.id) != over.as_ref() => self.follow(&primary.id, primary.made_at),
                 _ if self.is_out_of_patience() => (self.too_late(), None),
-                _ => (Step::Asked { over }, Some(Action::Deploy(self.arn.clone()))),
+                // A rollback may be on its way that the service's messages do not tell yet.
+                _ if self.service.is_in_flight() => (Step::Asked { over, back_after }, None),
+                _ => (Step::Asked { over, back_after }, Some(Action::Deploy(self.arn.clone()))),
             },
             Step::Following { deployment, made_at } => self.follow(&deployment, made_at),
             Step::Replacing => self.replace(),
@@ -226,14 +234,14 @@ impl One<'_> {
             // ECS may answer with what was a moment ago (ECS API Reference, on eventual consistency).
             (None, _) if self.now - made_at < SETTLES => Step::Following { deployment: id.clone(), made_at },
             // ECS has taken it back, or has forgotten it.
-            (None, _) => self.mended().unwrap_or_else(|| {
-                failed(
-                    "its deployment was rolled back",
-                    self.service.primary().and_then(|primary| primary.evidence.as_deref()),
-                )
-            }),
+            (None, _) => self.rolled_back(),
         };
         (step, None)
+    }
+
+    fn rolled_back(&self) -> Step {
+        let evidence = self.service.primary().and_then(|primary| primary.evidence.as_deref());
+        self.mended().unwrap_or_else(|| failed("its deployment was rolled back", evidence))
     }
 
     /// One task at a time, when all run well.

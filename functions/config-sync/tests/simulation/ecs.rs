@@ -24,6 +24,8 @@ pub(crate) struct Rollout {
     pub(crate) progress: Progress,
     /// For which version we asked for it.
     pub(crate) asked_for: Option<String>,
+    /// The one that failed before it was gone back to.
+    pub(crate) back_after: Option<u32>,
 }
 
 /// A service.
@@ -43,7 +45,7 @@ pub(crate) struct Agent {
 
 impl Agent {
     pub(crate) fn new(desired: usize, rolls_back: bool) -> Self {
-        let rollout = Rollout { id: 0, made_at: 0, progress: Progress::Completed, asked_for: None };
+        let rollout = Rollout { id: 0, made_at: 0, progress: Progress::Completed, asked_for: None, back_after: None };
         let task = |id| Running { id, deployment: 0, made_at: 0, is_steady: true, read: "0".to_owned() };
         let tasks = (0..desired).map(|id| task(u32::try_from(id).unwrap())).collect();
         Self {
@@ -59,7 +61,8 @@ impl Agent {
 
     pub(crate) fn deploy(&mut self, now: i64, asked_for: Option<String>) -> Rollout {
         self.numbers += 1;
-        let rollout = Rollout { id: self.numbers, made_at: now, progress: Progress::InProgress, asked_for };
+        let rollout =
+            Rollout { id: self.numbers, made_at: now, progress: Progress::InProgress, asked_for, back_after: None };
         // What was on its way is given up for it.
         for old in &mut self.rollouts {
             if old.progress == Progress::InProgress {
@@ -82,7 +85,8 @@ impl Agent {
                 self.tasks.retain(|task| task.deployment != failed);
                 self.rollouts[0].progress = Progress::Failed;
                 if self.rolls_back && self.rollouts.len() > 1 {
-                    self.rollouts.remove(0);
+                    let failed = self.rollouts.remove(0).id;
+                    self.rollouts[0].back_after = Some(failed);
                 }
             } else {
                 task.is_steady = true;
@@ -124,6 +128,7 @@ impl Agent {
             made_at: at(rollout.made_at),
             progress: if ignores_flight { Progress::Completed } else { rollout.progress },
             evidence: None,
+            back_after: rollout.back_after.map(id),
         };
         let task = |task: &Running| Task {
             id: TaskId(task.id.to_string()),

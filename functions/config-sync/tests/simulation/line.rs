@@ -149,6 +149,7 @@ impl Ecs for Line {
             made_at: at(begun.made_at),
             progress: Progress::InProgress,
             evidence: None,
+            back_after: None,
         }))
     }
 

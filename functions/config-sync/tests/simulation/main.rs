@@ -68,6 +68,20 @@ fn the_target_follows_its_sources_and_the_services_follow_it_whatever_happens() 
 }
 
 #[test]
+fn a_restart_that_is_rolled_back_before_it_is_remembered_is_not_asked_for_again() {
+    // Wherever it is cut, also between ECS's answer and the write that it was asked.
+    for steps in 0..30 {
+        let mut world = World::new(Mutant::None, false);
+        let begin = [Act::ServiceIsBroken(0, true), Act::SomebodyEdits(false), Act::EventArrives];
+        for act in begin.into_iter().chain(vec![Act::StepGoesWell(0); steps]) {
+            world.act(act);
+        }
+        world.come_to_rest();
+        assert_eq!(world.faults(), Vec::<String>::new(), "cut after {steps} steps");
+    }
+}
+
+#[test]
 fn rules_that_are_a_little_wrong_are_found_out() {
     for (mutant, expected) in [
         (Mutant::BlindWrite, &["lost"][..]),

@@ -27,11 +27,13 @@ impl Cluster {
         let mut deployments = Vec::new();
         for one in in_order(found) {
             let mut deployment = read(one)?;
+            let back = taken_back(found, one, &deployment);
+            deployment.back_after = back.map(|(_, failed)| DeploymentId(failed.to_owned()));
             if goes_badly(one, &deployment, now) {
                 let of_task = self.evidence(service, &deployment.id.0).await;
                 let of_ecs = || one.rollout_state_reason().filter(|_| deployment.progress == Progress::Failed);
                 deployment.evidence = of_task.or_else(|| of_ecs().map(str::to_owned));
-            } else if let Some((message, failed)) = taken_back(found, one, &deployment) {
+            } else if let Some((message, failed)) = back {
                 let of_task = self.evidence(service, failed).await;
                 deployment.evidence = Some(of_task.unwrap_or_else(|| message.to_owned()));
             }
@@ -62,6 +64,7 @@ pub(super) fn read(deployment: &EcsDeployment) -> Result<Deployment, Failed> {
         made_at: instant(LOOKING, id, deployment.created_at())?,
         progress: progress(deployment),
         evidence: None,
+        back_after: None,
     })
 }
 
