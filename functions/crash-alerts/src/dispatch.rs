@@ -284,7 +284,7 @@ fn line_report(line: &Line, living: &[Stored<Incident>]) -> Report {
 
 impl Incident {
     /// Whether there may be log lines and the like.
-    fn has_evidence(&self) -> bool {
+    pub(crate) fn has_evidence(&self) -> bool {
         self.key.subject.starts_with("service#") || self.key.subject.starts_with("family#")
     }
 }

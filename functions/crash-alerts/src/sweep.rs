@@ -9,15 +9,19 @@ use crate::error::Trouble;
 use crate::metric::Metric;
 use crate::observe::{Around, pause, service_of};
 use crate::plan::desk::Desk;
-use crate::plan::incident::{Incident, Key, News, Over};
+use crate::plan::incident::{Incident, Key, News, Over, Voice};
 use crate::plan::life::{self, Health, Scene, Turn};
 use crate::plan::{crashed, ended_well, subject_of};
 use crate::sights::Seen;
-use crate::store::{Changes, Stored};
+use crate::store::{Change, Changes, Stored};
 use crate::{Aws, Function, Invocation};
 
 /// How often a step is begun again that somebody else was quicker with.
 const TRIES: u32 = 8;
+/// Of so many incidents evidence is gathered in one sweep that nobody waits for.
+const DOCUMENTED_AT_ONCE: usize = 5;
+/// What must be left of an invocation to gather that of one.
+const TIME_TO_DOCUMENT: time::Duration = time::Duration::seconds(8);
 
 impl<A: Aws> Function<A> {
     /// Looks at everything. What fails is looked at again by the next sweep; it holds nothing else up.
@@ -34,6 +38,10 @@ impl<A: Aws> Function<A> {
         }
         if let Err(trouble) = self.watch(invocation).await {
             warn!(%trouble, "not all that no event told is dealt with: the next sweep looks again");
+            failed += 1;
+        }
+        if let Err(trouble) = self.document(invocation).await {
+            warn!(%trouble, "the evidence of incidents that a digest told of is gathered by the next sweep");
             failed += 1;
         }
         if failed > 0 {
@@ -88,6 +96,27 @@ impl<A: Aws> Function<A> {
                     self.observe(&incident.key, &[over], None, invocation).await?;
                 }
             }
+        }
+        Ok(())
+    }
+
+    /// Gathers the evidence of incidents that only a digest told of, some at a time, before ECS forgets their tasks.
+    async fn document(&self, invocation: &Invocation) -> Result<(), Trouble> {
+        let live = self.aws.live(None).await?;
+        let is_due = |incident: &Incident| {
+            incident.voice == Voice::Digest && incident.documented_at.is_none() && incident.has_evidence()
+        };
+        for stored in live.into_iter().filter(|stored| is_due(&stored.value)).take(DOCUMENTED_AT_ONCE) {
+            if invocation.deadline - self.now() < TIME_TO_DOCUMENT {
+                break;
+            }
+            let evidence = self.aws.gather(&stored.value, None, None).await;
+            self.aws.keep_evidence(&stored.value.id, &evidence, self.now()).await?;
+            let before = Some((stored.value.id.clone(), stored.version));
+            let after = Incident { documented_at: Some(self.now()), ..stored.value };
+            let changes = Changes { incidents: vec![Change { before, after }], ..Changes::default() };
+            // Who was overtaken does it again.
+            self.aws.commit(&changes, self.now()).await?;
         }
         Ok(())
     }

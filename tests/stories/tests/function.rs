@@ -11,7 +11,7 @@ use sandbox::stage::{PATIENCE, Stage, by_function};
 use sandbox::{Call, Intervention, Options};
 use serde_json::{Value, json};
 use stories::by_hand::{TIME, failures, start, until_done};
-use stories::messages::{batch, crash, names, sweep};
+use stories::messages::{batch, crash, incident, names, sweep};
 
 async fn stage() -> Stage {
     Stage::set(Options::default(), |_| ()).await.unwrap()
@@ -200,4 +200,26 @@ async fn large_future_and_hostile_events() {
     assert!(hostile.text.contains("boom Bcc: all@example.com [2J 🔥"), "{}", hostile.text);
     let dead = stage.receive(stage.stack.output("CrashAlertsDeadLetterQueueUrl").unwrap()).await.unwrap();
     assert!(dead["MessageAttributes"]["Reason"]["StringValue"].as_str().unwrap().contains("aws.s3"));
+}
+
+#[tokio::test]
+async fn what_only_a_digest_told_of_has_its_evidence_kept_too() {
+    let stage = Stage::set(Options::default().with("StormIncidents", "2"), |_| ()).await.unwrap();
+    let mut function = start(&stage).await.unwrap();
+    until_done(&mut function, &batch(&[crash(51), crash(52), crash(53)])).await.unwrap();
+    let kept = async {
+        let mut kept = 0;
+        while kept < 2 {
+            assert!(failures(&mut function, &batch(&[sweep()])).await.unwrap().is_empty());
+            kept = 0;
+            for task in [52, 53] {
+                let item = stage.item("incidents", &incident(task)).await.unwrap().unwrap();
+                let incident_now: Value = serde_json::from_str(item["state"]["S"].as_str().unwrap()).unwrap();
+                assert_eq!(incident_now["voice"], "digest");
+                let id = format!("incident#{}", incident_now["id"].as_str().unwrap());
+                kept += usize::from(stage.item(&id, "evidence").await.unwrap().is_some());
+            }
+        }
+    };
+    tokio::time::timeout(PATIENCE, kept).await.unwrap();
 }

@@ -209,6 +209,9 @@ pub struct Incident {
     pub wants_lines: bool,
     /// Whether ops wanted to hear nothing of it when it began.
     pub was_silenced: bool,
+    /// When its evidence was gathered though no message of its own asked for it.
+    #[serde(default, with = "time::serde::rfc3339::option")]
+    pub documented_at: Option<OffsetDateTime>,
     /// How many messages there were, those to be sent with them.
     pub messages: u32,
     /// What is to be sent.
@@ -300,6 +303,7 @@ impl Incident {
             gathers_until: None,
             wants_lines: false,
             was_silenced: false,
+            documented_at: None,
             messages: 0,
             outbox: Vec::new(),
             speaks_for: Vec::new(),

@@ -512,7 +512,9 @@ impl Judge {
         if more > 1 {
             faults.push("more than once more".to_owned());
         }
-        if is_open && alone && life.last.voice == Voice::Own && life.is_gone {
+        // What was closed by its speaker, and held back by a silence when that was gone, has no end to be told.
+        let was_closed = life.was_spoken_for && life.last.heard.is_none();
+        if is_open && alone && !was_closed && life.last.voice == Voice::Own && life.is_gone {
             faults.push("unresolved: it is over and nobody hears so".to_owned());
         }
         faults
