@@ -164,7 +164,7 @@ fn messages_of_the_queue() {
     assert_eq!(refused("[1]"), "the message is a list, not an EventBridge event, a sweep or an observation");
     assert_eq!(
         refused(r#"{"watchkeeper":"swoop"}"#),
-        "the message's field watchkeeper is none of \"sweep\", \"recheck\" and \"observation\""
+        "the message's field watchkeeper is none of \"sweep\", \"recheck\", \"observation\", \"look\" and \"rollout\""
     );
     assert_eq!(refused(r#"{"watchkeeper":"observation","id":"o1"}"#), "event o1: field state is missing");
     assert!(matches!(QueueMessage::parse(&sample("deployment-failed").to_string()), Ok(QueueMessage::Event(_))));
