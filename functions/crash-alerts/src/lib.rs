@@ -19,6 +19,7 @@ pub mod plan;
 mod services;
 mod settings;
 mod sights;
+pub mod start;
 mod store;
 mod sweep;
 mod table;

@@ -95,7 +95,9 @@ impl Sights for Clients {
     async fn gather(&self, incident: &Incident, task: Option<&TaskStateChange>, earlier: Option<Evidence>) -> Evidence {
         let service = service_of(&incident.key.subject);
         let mut gaps = Vec::new();
-        let mut suspect = Suspect { task: task.cloned(), ..Suspect::default() };
+        // What stopped just now may be another one: all of an incident's evidence is of its first task.
+        let first = task.filter(|task| incident.first == format!("task#{}", task.task));
+        let mut suspect = Suspect { task: first.cloned(), ..Suspect::default() };
         if suspect.task.is_none() && incident.is_crash() {
             match self.stopped_task(&incident.first).await {
                 Ok(task) => suspect.task = task,

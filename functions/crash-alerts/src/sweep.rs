@@ -65,7 +65,7 @@ impl<A: Aws> Function<A> {
             }
         }
         for (key, found) in crashes {
-            let task = found.last().map(|(_, task)| *task);
+            let task = found.first().map(|(_, task)| *task);
             let news: Vec<_> = found.into_iter().map(|(news, _)| news).collect();
             told = told.and(self.observe(&key, &news, task, invocation).await);
         }
