@@ -349,6 +349,17 @@ fn services_take_turns() {
 }
 
 #[test]
+fn who_waits_begins_in_the_look_that_finds_the_one_before_it_done() {
+    let mut done = service();
+    done.deployments.insert(0, deployment("new", -2, Progress::Completed));
+    done.tasks = vec![task("t2", -2, "new")];
+    let services = [(arn("a"), Some(done)), (arn("b"), Some(service()))];
+    let plan = restarts(&declared(), &since(), &known(following("new", -2), "8", -2), &services, NOW);
+    assert_eq!(plan.rollouts[arn("a").as_str()].step, Step::Done { by: Some(DeploymentId("new".to_owned())) });
+    assert_eq!(plan.actions, [Action::Deploy(arn("b"))]);
+}
+
+#[test]
 fn a_deployment_that_ecs_does_not_show_yet_is_no_rollback() {
     let planned_at = |made_at| planned(&declared(), &known(following("new", made_at), "8", made_at), service()).0;
     assert_eq!(planned_at(-1), following("new", -1));

@@ -84,31 +84,21 @@ pub fn restarts(
     now: OffsetDateTime,
 ) -> Plan {
     let mut plan = Plan::default();
-    let goals: Vec<_> = services
+    let services: Vec<_> = services
         .iter()
         .filter_map(|(arn, service)| {
             let service = service.as_ref()?;
             plan.warnings.extend(warnings(declared, arn, service, since));
-            Some((arn, service, Goal::of(declared, arn, service, since)?))
+            let goal = Goal::of(declared, arn, service, since)?;
+            Some(One { declared, arn, service, goal, known: known.get(arn.as_str()), now })
         })
         .collect();
-    let before = |arn: &ServiceArn, goal: &Goal| {
-        known.get(arn.as_str()).filter(|rollout| rollout.versions == goal.versions).cloned()
-    };
-    // Those that are at work keep their places; who waits takes what is left, in the order of the services' names.
-    let is_at_work = |(arn, service, goal): &&(&ServiceArn, &Service, Goal)| {
-        // Also one that is still on its way to the versions before.
-        let is_on_its_way = |known: &Rollout| known.versions == goal.versions || service.is_in_flight();
-        known.get(arn.as_str()).is_some_and(|known| known.step.is_at_work() && is_on_its_way(known))
-    };
-    let at_work = goals.iter().filter(is_at_work).count();
-    let mut room = declared.at_once.saturating_sub(at_work);
-    for (arn, service, goal) in goals {
-        let known = before(arn, &goal);
-        let was_at_work = known.as_ref().is_some_and(|rollout| rollout.step.is_at_work());
-        let began = known.as_ref().map_or(now, |rollout| rollout.began);
-        let one = One { declared, arn, service, goal: &goal, began, now };
-        let (step, action) = match known.map(|rollout| rollout.step) {
+    // Who is at work keeps its place until this look finds it done; who waits takes what is left, in the order of the services'
+    // names.
+    let mut room = declared.at_once.saturating_sub(services.iter().filter(|one| one.keeps_its_place()).count());
+    for one in services {
+        let was_at_work = one.step().is_some_and(Step::is_at_work);
+        let (step, action) = match one.step().cloned() {
             _ if declared.mode == Mode::Observe => one.only_seen(),
             Some(step) if step.is_at_work() => one.go_on(step),
             Some(step @ Step::Failed { .. }) => (one.mended().unwrap_or(step), None),
@@ -118,13 +108,13 @@ pub fn restarts(
             _ => one.begin(room > 0),
         };
         // What others took of the time is not this one's.
-        let waits_for_a_place = step == Step::Waiting && !service.is_in_flight();
-        let began = if waits_for_a_place || step.is_at_work() && !was_at_work { now } else { began };
+        let waits_for_a_place = step == Step::Waiting && !one.service.is_in_flight();
+        let began = if waits_for_a_place || step.is_at_work() && !was_at_work { now } else { one.began() };
         if step.is_at_work() && !was_at_work {
             room = room.saturating_sub(1);
         }
         plan.actions.extend(action);
-        plan.rollouts.insert(arn.as_str().to_owned(), Rollout { versions: goal.versions, began, step });
+        plan.rollouts.insert(one.arn.as_str().to_owned(), Rollout { versions: one.goal.versions, began, step });
     }
     plan
 }
@@ -134,12 +124,36 @@ struct One<'a> {
     declared: &'a Declared,
     arn: &'a ServiceArn,
     service: &'a Service,
-    goal: &'a Goal,
-    began: OffsetDateTime,
+    goal: Goal,
+    /// How far it was, perhaps with versions before these.
+    known: Option<&'a Rollout>,
     now: OffsetDateTime,
 }
 
 impl One<'_> {
+    /// How far it was with these versions.
+    fn rollout(&self) -> Option<&Rollout> {
+        self.known.filter(|rollout| rollout.versions == self.goal.versions)
+    }
+
+    fn step(&self) -> Option<&Step> {
+        self.rollout().map(|rollout| &rollout.step)
+    }
+
+    fn began(&self) -> OffsetDateTime {
+        self.rollout().map_or(self.now, |rollout| rollout.began)
+    }
+
+    fn keeps_its_place(&self) -> bool {
+        match (self.known, self.step()) {
+            (Some(known), _) if !known.step.is_at_work() => false,
+            (_, Some(step)) => self.go_on(step.clone()).0.is_at_work(),
+            // It may be still on its way to the versions before.
+            (Some(_), None) => self.service.is_in_flight(),
+            (None, None) => false,
+        }
+    }
+
     fn stale(&self, ours: Option<&DeploymentId>) -> impl Iterator<Item = &Task> {
         self.service.tasks.iter().filter(move |task| !self.goal.is_met_by(task, ours))
     }
@@ -260,7 +274,7 @@ impl One<'_> {
     }
 
     fn is_out_of_patience(&self) -> bool {
-        self.now - self.began > self.declared.patience
+        self.now - self.began() > self.declared.patience
     }
 
     fn too_late(&self) -> Step {
