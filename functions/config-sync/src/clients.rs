@@ -17,7 +17,6 @@ use crate::aws::ecs::Cluster;
 use crate::aws::{PostgreSql, Vault};
 use crate::declared::{Mode, Source};
 use crate::document::{Document, Place, Reading, Version};
-use crate::follow::{Databases, Declaration, Declarations, Documents, Ecs, Leases, LogIn, Ops, Written};
 use crate::ops::TROUBLES;
 use crate::readers::Readers;
 use crate::report;
@@ -27,6 +26,7 @@ use crate::state::{Report, State};
 use crate::table::Table;
 use crate::token::Token;
 use crate::trouble::Trouble;
+use crate::world::{Databases, Declaration, Declarations, Documents, Ecs, Leases, LogIn, Ops, Written};
 
 /// A deployment is done by then, or is told by us, or by ECS.
 const ROLLOUT: Duration = Duration::minutes(30);

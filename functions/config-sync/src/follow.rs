@@ -5,129 +5,22 @@ use std::collections::{BTreeMap, BTreeSet};
 use lambda_runtime::tracing::{info, warn};
 use time::OffsetDateTime;
 use watchkeeper_events::ServiceArn;
-use watchkeeper_lease::{Budget, Fence, Flight, FlightError, Holder, Key, Kind, Store, single_flight};
-use watchkeeper_secrets::{Hidden, Thing};
+use watchkeeper_lease::{Budget, Fence, Flight, FlightError, Holder, Key, Kind, single_flight};
+use watchkeeper_secrets::Thing;
 
-use crate::declared::{Declared, Mode, Restart, Route, Source};
-use crate::document::{Document, Place, Reading, Readings, Version};
-use crate::expression::Expression;
-use crate::plan::{self, Action, Content, Fault, Warning, content};
-use crate::service::{Deployment, Service, TaskId};
+use crate::declared::{Declared, Mode};
+use crate::document::{Document, Place, Version};
+use crate::look::{log_in, readings, services};
+use crate::plan::{self, Action, Content, Warning, content};
 use crate::state::{InStep, Report, Rollout, Since, State, Step, Work};
 use crate::token::{Token, values_of};
 use crate::trouble::Trouble;
+use crate::world::{World, Written};
 
 /// The kind of key that a declaration's work is done under.
 pub const KIND: Kind = Kind("config");
 /// How often in one run the documents may turn out to be other than they were looked at.
 const LOOKS: usize = 3;
-
-/// A declaration, as it is stored.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Declaration {
-    /// Its name.
-    pub id: String,
-    /// What it says.
-    pub declared: Declared,
-    /// What is remembered.
-    pub state: State,
-}
-
-/// How a write ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Written {
-    /// It is what the target says now.
-    Done,
-    /// Somebody has changed the target since it was read; what they wrote is still there.
-    Overtaken,
-}
-
-/// Secrets, parameters, clusters, buckets.
-pub trait Documents: Send + Sync {
-    /// What a source says now.
-    fn reading(&self, source: &Source) -> impl Future<Output = Result<Reading, Trouble>> + Send;
-
-    /// The version that a source has now.
-    fn version(&self, source: &Source) -> impl Future<Output = Result<Version, Trouble>> + Send;
-
-    /// A document.
-    fn document(&self, place: &Place) -> impl Future<Output = Result<Document, Trouble>> + Send;
-
-    /// Makes `text` what the document says, if it is still as it was read. The same token makes the same write.
-    fn write(
-        &self,
-        place: &Place,
-        base: &Document,
-        token: &Token,
-        text: &Hidden,
-    ) -> impl Future<Output = Result<Written, Trouble>> + Send;
-}
-
-/// A database, to be logged in to.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LogIn {
-    /// The host.
-    pub host: String,
-    /// The port.
-    pub port: String,
-    /// The database.
-    pub database: String,
-    /// The user.
-    pub user: Hidden,
-    /// The password.
-    pub password: Hidden,
-    /// Who signed the server's certificate, as PEM, if it is not Amazon RDS.
-    pub ca: Option<String>,
-}
-
-/// Databases.
-pub trait Databases: Send + Sync {
-    /// Tries to log in; what stands in the way is told in the database's own words.
-    fn log_in(&self, to: &LogIn) -> impl Future<Output = Result<(), Trouble>> + Send;
-}
-
-/// ECS.
-pub trait Ecs: Send + Sync {
-    /// The services that may read one of these documents.
-    fn readers(&self, places: &BTreeSet<Place>) -> impl Future<Output = Result<Vec<ServiceArn>, Trouble>> + Send;
-
-    /// A service, if there is one that has tasks or wants some.
-    fn service(&self, service: &ServiceArn) -> impl Future<Output = Result<Option<Service>, Trouble>> + Send;
-
-    /// Has it deployed anew in the revision that it has; returns the new deployment.
-    fn deploy(&self, service: &ServiceArn) -> impl Future<Output = Result<Option<Deployment>, Trouble>> + Send;
-
-    /// Stops a task.
-    fn stop(&self, service: &ServiceArn, task: &TaskId) -> impl Future<Output = Result<(), Trouble>> + Send;
-}
-
-/// The declarations in the state table.
-pub trait Declarations: Send + Sync {
-    /// One, as it is now, if it is still wanted.
-    fn get(&self, id: &str) -> impl Future<Output = Result<Option<Declaration>, Trouble>> + Send;
-
-    /// Remembers how far it is, unless somebody with a newer fence did, or it is gone: that is [`Trouble::FencedOff`].
-    fn remember(&self, id: &str, state: &State, fence: Fence) -> impl Future<Output = Result<(), Trouble>> + Send;
-}
-
-/// The way to ops.
-pub trait Ops: Send + Sync {
-    /// Tells how a piece of work on this target ended. The same piece is told once, however often this is called.
-    fn tell(&self, target: &Place, report: &Report) -> impl Future<Output = Result<(), Trouble>> + Send;
-}
-
-/// The leases.
-pub trait Leases: Send + Sync {
-    /// Where they are kept.
-    type Store: Store + Send + Sync;
-
-    /// Them.
-    fn leases(&self) -> &Self::Store;
-}
-
-/// All that a run speaks with.
-pub trait World: Documents + Databases + Ecs + Declarations + Ops + Leases {}
-impl<W: Documents + Databases + Ecs + Declarations + Ops + Leases> World for W {}
 
 /// How far a run came.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -408,104 +301,4 @@ impl<W: World> Run<'_, W> {
             warn!(declaration = self.id, %trouble, "ops are told later, or once more");
         }
     }
-}
-
-/// What the sources say at one moment; nothing if they changed meanwhile.
-async fn readings(world: &impl Documents, declared: &Declared) -> Result<Option<Readings>, Trouble> {
-    let mut readings = Readings::new();
-    for (name, source) in &declared.sources {
-        let reading = world.reading(source).await?;
-        let thing = Thing { kind: "source", name };
-        reading.allow.allows(&declared.stack, thing).map_err(Trouble::Refused)?;
-        readings.insert(name.clone(), reading);
-    }
-    // The last one read was current when all others are found unchanged after it.
-    let all_but_last = declared.sources.len().saturating_sub(1);
-    for (name, source) in declared.sources.iter().take(all_but_last) {
-        if world.version(source).await? != readings[name].version {
-            return Ok(None);
-        }
-    }
-    Ok(Some(readings))
-}
-
-/// Tries the new credential, where the declaration says how.
-async fn log_in(world: &impl Databases, declared: &Declared, sources: &Readings) -> Result<(), Trouble> {
-    let Some(Route { host, port, database, user, password, ca }) = &declared.route else { return Ok(()) };
-    let value = |expression: &Expression| {
-        let fault = |why| Fault::Source { address: "the database's login".to_owned(), why };
-        expression.value(sources).map_err(fault)
-    };
-    let plain = |expression| Ok::<_, Fault>(value(expression)?.reveal().to_owned());
-    let to = LogIn {
-        host: plain(host)?,
-        port: plain(port)?,
-        database: plain(database)?,
-        user: value(user)?,
-        password: value(password)?,
-        ca: ca.clone(),
-    };
-    world.log_in(&to).await
-}
-
-/// The services that may read one of these documents, or are to be restarted in any case, as ECS shows them.
-async fn services(
-    world: &impl Ecs,
-    declared: &Declared,
-    watched: &BTreeSet<Place>,
-) -> Result<Vec<(ServiceArn, Option<Service>)>, Trouble> {
-    let mut readers: BTreeMap<String, ServiceArn> = BTreeMap::new();
-    let named = match &declared.restart {
-        Restart::These(these) => these.iter().filter_map(|arn| ServiceArn::parse(arn).ok()).collect(),
-        Restart::Readers | Restart::None => Vec::new(),
-    };
-    for reader in world.readers(watched).await?.into_iter().chain(named) {
-        readers.insert(reader.as_str().to_owned(), reader);
-    }
-    let mut services = Vec::new();
-    for reader in readers.into_values() {
-        let service = world.service(&reader).await?;
-        services.push((reader, service));
-    }
-    Ok(services)
-}
-
-/// What would be done now.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Sketch {
-    /// The addresses in the target that would be written.
-    pub changed: Vec<String>,
-    /// How far each service would be on its way then.
-    pub plan: plan::Plan,
-    /// What AWS itself says is wrong with the sources.
-    pub troubles: Vec<String>,
-}
-
-/// Looks along the whole chain, from the sources to the services, and changes nothing.
-pub async fn sketch<W: Documents + Databases + Ecs>(
-    world: &W,
-    declared: &Declared,
-    state: &State,
-    now: OffsetDateTime,
-) -> Result<Sketch, Trouble> {
-    let target = world.document(&declared.target).await?;
-    let sources = readings(world, declared).await?.ok_or(Trouble::Restless)?;
-    let changed = match content(declared, state, &sources, &target)? {
-        Content::Write { changed, .. } => changed,
-        Content::InStep | Content::Drifted { .. } => Vec::new(),
-    };
-    log_in(world, declared, &sources).await?;
-    let mut watched = declared.watched();
-    watched.extend(sources.values().filter_map(|source| source.kept_in.clone()));
-    let mut since = state.since.clone();
-    if !changed.is_empty() || !since.contains_key(&declared.target) {
-        let at = if changed.is_empty() { target.made_at } else { now };
-        since.insert(declared.target.clone(), Since { version: target.version, at });
-    }
-    let services = services(world, declared, &watched).await?;
-    // Who only observes is told what would be done.
-    let acting = Declared { mode: Mode::Act, ..declared.clone() };
-    let plan = plan::restarts(&acting, &since, &state.rollouts, &services, now);
-    let troubles = sources.values().filter_map(|source| source.trouble.clone()).collect();
-    Ok(Sketch { changed, plan, troubles })
 }

@@ -20,12 +20,13 @@ use watchkeeper_queue::{come_again, sent_at};
 
 use crate::clients::Clients;
 use crate::document::Place;
-use crate::follow::{Declaration, KIND, keep_in_step, key};
+use crate::follow::{KIND, keep_in_step, key};
 use crate::report;
 use crate::settings::Settings;
 use crate::table::Known;
 use crate::trouble::Trouble;
 use crate::wake::{Changed, Wake, wake};
+use crate::world::Declaration;
 
 /// What a run may take: calls to AWS, a login that is not answered.
 const FOR_A_RUN: Duration = Duration::from_secs(15);

@@ -9,10 +9,10 @@ use watchkeeper_declarations::{DeclarationId, Declarations, Kind, Phase, Stored,
 use watchkeeper_lease::Fence;
 
 use crate::document::Place;
-use crate::follow::Declaration;
 use crate::state::State;
 use crate::trouble::Trouble;
 use crate::wanted;
+use crate::world::Declaration;
 
 /// Documents that are kept in step. What is about one is found by a look at all: they are few.
 const CONFIGS: Kind = Kind { partition: "configs", keys: "target", nothing: "{}" };

@@ -5,7 +5,7 @@ use watchkeeper_events::{Event, QueueMessage, ServiceArn};
 
 use crate::declared::Source;
 use crate::document::Place;
-use crate::follow::Declaration;
+use crate::world::Declaration;
 
 /// A sweep that waited longer than this has been overtaken by the next ones.
 const SWEEP_LIFE: Duration = Duration::minutes(2);

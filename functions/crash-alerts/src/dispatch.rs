@@ -1,6 +1,7 @@
 //! What was decided to be told is sent, by one invocation at a time.
 
 use lambda_runtime::tracing::{info, warn};
+use time::OffsetDateTime;
 use watchkeeper_alerts::{Evidence, Message, Notice, Report, Wording, render};
 use watchkeeper_events::TaskStateChange;
 use watchkeeper_lease::{Budget, Flight, FlightError, Holder, Kind as LeaseKind, Lease, single_flight};
@@ -22,6 +23,8 @@ const TRIES: u32 = 8;
 const MESSAGES_AT_ONCE: usize = 10;
 /// What must be left of an invocation's time to begin to send.
 const FOR_A_RUN: time::Duration = time::Duration::seconds(5);
+/// What must be left of it to publish one message and to note that.
+const TO_TELL_AND_NOTE: time::Duration = time::Duration::seconds(4);
 
 impl<A: Aws> Function<A> {
     /// Sends what an incident has to say. Who finds another at it leaves: that one, or the sweep, sees to it.
@@ -32,17 +35,27 @@ impl<A: Aws> Function<A> {
         invocation: &Invocation,
     ) -> Result<(), Trouble> {
         let lease = watchkeeper_lease::Key::new(INCIDENT, key);
-        let work = |lease: Lease| self.send_out(key, task, lease);
+        let work = |lease: Lease| self.send_out(key, task, lease, invocation.deadline);
         let (holder, budget) = (holder(invocation), budget(invocation));
         done(single_flight(&self.aws, &lease, &holder, self.clock, budget, work).await)
     }
 
-    async fn send_out(&self, key: &str, task: Option<&TaskStateChange>, lease: Lease) -> Result<(), Trouble> {
+    async fn send_out(
+        &self,
+        key: &str,
+        task: Option<&TaskStateChange>,
+        lease: Lease,
+        deadline: OffsetDateTime,
+    ) -> Result<(), Trouble> {
         let Some(mut stored) = self.aws.incident(key).await? else { return Ok(()) };
         for _ in 0..MESSAGES_AT_ONCE {
             let Some(sending) = stored.value.outbox.first().cloned() else { return Ok(()) };
             let Gathered { evidence, first_lines } = self.evidence(&stored.value, &sending, task).await;
             let wants_lines = sending.notice == Notice::Opened && stored.value.is_crash();
+            // Cut off in between, it would be told twice. Its evidence is kept, so the next try is quick.
+            if deadline - self.now() < TO_TELL_AND_NOTE {
+                return Err(Trouble::NoTime);
+            }
             // A second look at the log that has nothing to tell is not told.
             if !sending.lines_only || first_lines {
                 let report = report(&stored.value, &sending, evidence);
@@ -83,7 +96,8 @@ impl<A: Aws> Function<A> {
             }
         }
         // What came within the group wait is told as more, or as an escalation: then late lines are there.
-        let looks_again = matches!(sending.notice, Notice::More | Notice::Escalated) && incident.is_crash();
+        let lines_come_late = matches!(sending.notice, Notice::More | Notice::Escalated) && incident.is_crash();
+        let looks_again = lines_come_late || sending.notice == Notice::Opened && incident.is_failed_deployment();
         if kept.is_some() && !looks_again {
             return Gathered { evidence: kept, first_lines: false };
         }

@@ -14,6 +14,9 @@ pub enum Trouble {
         /// AWS's own error code and words.
         why: String,
     },
+    /// AWS takes too long, and somebody waits.
+    #[error("there was no answer in time")]
+    Unanswered,
     /// Others changed the same incident, again and again.
     #[error("others changed the same incident at the same time, again and again")]
     Overtaken,

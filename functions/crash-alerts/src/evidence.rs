@@ -38,6 +38,8 @@ pub struct Suspect {
     pub container: Option<String>,
     /// The service, as ECS saw it just now; none for a standalone task.
     pub service: Option<ServiceSeen>,
+    /// The deployment that failed, if that is what it is about: `ecs-svc/…`.
+    pub failed_deployment: Option<String>,
     /// The revision that the service (or family) was last seen steady on.
     pub steady_revision: Option<TaskDefinitionArn>,
 }
@@ -55,10 +57,9 @@ pub async fn gather(aws: &impl Witness, suspect: &Suspect, within: Duration) -> 
     let deadline = Instant::now() + within;
     let mut evidence = Evidence {
         timeline: suspect.task.as_ref().map(timeline::timeline).unwrap_or_default(),
-        deployment: suspect.service.as_ref().and_then(deployment::under_way),
-        running: suspect.service.as_ref().map(ServiceSeen::counts),
         ..Evidence::default()
     };
+    see_service(suspect, &mut evidence);
     let Some(arn) = suspect.revision() else {
         if suspect.task.is_some() {
             evidence
@@ -97,6 +98,16 @@ pub async fn gather(aws: &impl Witness, suspect: &Suspect, within: Duration) -> 
     };
     compare(&mut evidence, suspect, revision.as_ref(), of_steady);
     evidence
+}
+
+/// How the service is and what is deployed, as ECS saw it just now.
+pub fn see_service(suspect: &Suspect, evidence: &mut Evidence) {
+    let Some(service) = &suspect.service else { return };
+    evidence.running = Some(service.counts());
+    evidence.aftermath =
+        suspect.failed_deployment.as_ref().and_then(|failed| deployment::aftermath(service, failed));
+    // One sentence about it is enough.
+    evidence.deployment = deployment::under_way(service).filter(|_| evidence.aftermath.is_none());
 }
 
 /// Reads the lines once more, since some come late: a container's driver sends them in batches, after its end too. Answers

@@ -1,19 +1,24 @@
 //! An incident is told its news.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use lambda_runtime::tracing::{info, warn};
+use tokio::time::timeout;
 use watchkeeper_events::{ServiceArn, TaskStateChange};
 
 use crate::error::Trouble;
 use crate::plan::desk::Desk;
 use crate::plan::incident::{Incident, Key, News, Phase, Voice};
 use crate::plan::life::{self, Outcome, Rollout, Scene, Turn};
+use crate::sights::Seen;
 use crate::store::{Change, Changes, Committed, Known, Stored};
 use crate::{Aws, Function, Invocation};
 
 /// How often a step is begun again that somebody else was quicker with.
 const TRIES: u32 = 8;
+/// How long a new incident waits for how its service is.
+const A_LOOK: Duration = Duration::from_secs(3);
 /// A transaction takes 100 items (DynamoDB Developer Guide, "Quotas"): this leaves room for the incidents and the desk.
 pub(crate) const FAULTS_AT_ONCE: usize = 80;
 
@@ -78,6 +83,15 @@ impl<A: Aws> Function<A> {
         Err(Trouble::Overtaken)
     }
 
+    /// How services are, if ECS says so in time: what is to be told does not wait for it.
+    pub(crate) async fn glance(
+        &self,
+        services: &[ServiceArn],
+        within: Duration,
+    ) -> Result<HashMap<ServiceArn, Seen>, Trouble> {
+        timeout(within, self.aws.services(services)).await.unwrap_or(Err(Trouble::Unanswered))
+    }
+
     /// Whether the incident has something to say now; none if somebody else was quicker.
     async fn step(
         &self,
@@ -97,7 +111,7 @@ impl<A: Aws> Function<A> {
             siblings = self.aws.live(Some(&key.subject)).await?;
         }
         if begins && let Some(service) = service {
-            let looked = self.aws.services(std::slice::from_ref(service));
+            let looked = self.glance(std::slice::from_ref(service), A_LOOK);
             let (looked, others) = tokio::join!(looked, self.aws.live(Some(&key.subject)));
             // Without it an incident is told all the same: nobody is silent for want of a tag.
             match looked {

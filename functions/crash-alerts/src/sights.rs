@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use time::OffsetDateTime;
+use tokio::time::{Instant, timeout_at};
 use watchkeeper_alerts::Evidence;
 use watchkeeper_events::{ClusterArn, ServiceArn, TaskArn, TaskStateChange};
 use watchkeeper_stops::{Verdict, judge};
@@ -66,8 +67,10 @@ pub trait Sights {
     fn settle(&self, look: &Look) -> impl Future<Output = Result<(), Trouble>> + Send;
 }
 
-/// How long evidence may take; the alert waits for it.
-const EVIDENCE: Duration = Duration::from_secs(4);
+/// How long all evidence may take; the alert waits for it.
+const EVIDENCE: Duration = Duration::from_secs(6);
+/// How long one look that comes before it may take, so that there is time for the rest.
+const A_LOOK: Duration = Duration::from_secs(2);
 
 impl Sights for Clients {
     async fn services(&self, services: &[ServiceArn]) -> Result<HashMap<ServiceArn, Seen>, Trouble> {
@@ -92,14 +95,16 @@ impl Sights for Clients {
         Ok(seen)
     }
 
-    async fn gather(&self, incident: &Incident, task: Option<&TaskStateChange>, earlier: Option<Evidence>) -> Evidence {
+    async fn gather(&self, incident: &Incident, task: Option<&TaskStateChange>, mut earlier: Option<Evidence>) -> Evidence {
+        let deadline = Instant::now() + EVIDENCE;
         let service = service_of(&incident.key.subject);
         let mut gaps = Vec::new();
         // What stopped just now may be another one: all of an incident's evidence is of its first task.
         let first = task.filter(|task| incident.first == format!("task#{}", task.task));
         let mut suspect = Suspect { task: first.cloned(), ..Suspect::default() };
+        suspect.failed_deployment = incident.deployments.last().filter(|_| incident.is_failed_deployment()).cloned();
         if suspect.task.is_none() && incident.is_crash() {
-            match self.stopped_task(&incident.first).await {
+            match by(deadline, self.stopped_task(&incident.first)).await {
                 Ok(task) => suspect.task = task,
                 Err(trouble) => gaps.push(format!("The stopped task could not be looked at: {trouble}.")),
             }
@@ -108,15 +113,17 @@ impl Sights for Clients {
             Verdict::Crashed(crash) => crash.container.map(|container| container.name),
             Verdict::Planned(_) | Verdict::EndedWell => None,
         });
-        if let Some(mut earlier) = earlier {
-            Box::pin(evidence::look_again(self, &suspect, &mut earlier, EVIDENCE)).await;
-            return earlier;
+        if let Some(earlier) = &mut earlier
+            && incident.is_crash()
+        {
+            Box::pin(evidence::look_again(self, &suspect, earlier, left(deadline))).await;
+            return std::mem::take(earlier);
         }
         if let Some(service) = &service
             && let Some(cluster) = service.cluster()
         {
-            let seen = self.describe(&cluster, std::slice::from_ref(service));
-            let (seen, steady) = tokio::join!(seen, self.last_steady(service));
+            let seen = by(deadline, self.describe(&cluster, std::slice::from_ref(service)));
+            let (seen, steady) = tokio::join!(seen, by(deadline, self.last_steady(service)));
             match seen {
                 Ok(found) => suspect.service = found.into_iter().next(),
                 Err(trouble) => gaps.push(format!("How the service is could not be read: {trouble}.")),
@@ -126,7 +133,12 @@ impl Sights for Clients {
                 Err(trouble) => gaps.push(format!("Which revision was steady could not be read: {trouble}.")),
             }
         }
-        let mut evidence = Box::pin(evidence::gather(self, &suspect, EVIDENCE)).await;
+        // That of its crashes; what became of the service since is told with it.
+        if let Some(mut earlier) = earlier {
+            evidence::see_service(&suspect, &mut earlier);
+            return earlier;
+        }
+        let mut evidence = Box::pin(evidence::gather(self, &suspect, left(deadline))).await;
         evidence.gaps.extend(gaps);
         evidence
     }
@@ -144,6 +156,16 @@ impl Sights for Clients {
             None => Ok(()),
         }
     }
+}
+
+/// What is not answered in time is not known.
+async fn by<T>(deadline: Instant, look: impl Future<Output = Result<T, Trouble>>) -> Result<T, Trouble> {
+    let until = deadline.min(Instant::now() + A_LOOK);
+    timeout_at(until, look).await.unwrap_or(Err(Trouble::Unanswered))
+}
+
+fn left(deadline: Instant) -> Duration {
+    deadline.saturating_duration_since(Instant::now())
 }
 
 impl Clients {

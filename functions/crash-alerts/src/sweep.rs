@@ -1,6 +1,7 @@
 //! Time passes: once a minute everything is looked at that no event tells.
 
 use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
 
 use lambda_runtime::tracing::{info, warn};
 use watchkeeper_events::ServiceArn;
@@ -20,6 +21,8 @@ use crate::{Aws, Function, Invocation};
 const TRIES: u32 = 8;
 /// Of so many incidents evidence is gathered in one sweep that nobody waits for.
 const DOCUMENTED_AT_ONCE: usize = 5;
+/// How long a sweep waits for how the services of live incidents are: a third of an invocation.
+const TIME_TO_LOOK: Duration = Duration::from_secs(10);
 /// What must be left of an invocation to gather that of one.
 const TIME_TO_DOCUMENT: time::Duration = time::Duration::seconds(8);
 
@@ -130,7 +133,7 @@ impl<A: Aws> Function<A> {
         services.sort_by(|a, b| a.as_str().cmp(b.as_str()));
         services.dedup();
         // Without it nothing ends, and everything else goes on.
-        let seen = self.aws.services(&services).await.unwrap_or_else(|trouble| {
+        let seen = self.glance(&services, TIME_TO_LOOK).await.unwrap_or_else(|trouble| {
             warn!(%trouble, "how the services are is not known this time");
             HashMap::new()
         });

@@ -104,6 +104,7 @@ fn suspect(task: TaskStateChange) -> Suspect {
         task: Some(task),
         container: Some("agent".into()),
         steady_revision: Some(arn("dbward-agent:7")),
+        failed_deployment: None,
         service: None,
     }
 }

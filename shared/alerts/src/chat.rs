@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::clean::address;
 use crate::digest::Digest;
-use crate::email::{as_of, tasks};
+use crate::email::{aftermath, as_of, tasks};
 use crate::evidence::LogTail;
 use crate::headline::{headline, when};
 use crate::machine::{state, state_of_digest};
@@ -39,6 +39,9 @@ pub(crate) fn of_report(fitted: &Fitted, log_lines: bool) -> Value {
     description.add(&format!("When: {}", when(report)));
     if let Some(owner) = &report.owner {
         description.add(&format!("Owner: {}", prose(owner)));
+    }
+    if let Some(aftermath) = aftermath(report) {
+        description.add(&prose(aftermath));
     }
     report.notes.iter().take(3).for_each(|note| description.add(&prose(note)));
     if let Some(evidence) = report.evidence.as_ref().filter(|_| !over) {

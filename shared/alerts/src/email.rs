@@ -26,6 +26,10 @@ pub(crate) fn of_report(fitted: &Fitted, log_lines: bool) -> String {
     paper.prose(&headline(report));
     paper.line("");
     glance(&mut paper, report, log_lines);
+    if let Some(aftermath) = aftermath(report) {
+        paper.line("");
+        paper.prose(aftermath);
+    }
     notes(&mut paper, report);
     if let Some(next) = report.alert.next_step.as_ref().filter(|_| !over || report.notice == Notice::Done) {
         paper.heading("What to do next");
@@ -83,6 +87,12 @@ pub(crate) fn last_words(report: &Report) -> Option<&str> {
     let evidence = report.evidence.as_ref().filter(|_| report.notice != Notice::Resolved)?;
     let lines = evidence.logs.first()?.tail.iter();
     lines.rev().map(|line| line.trim()).find(|line| !line.is_empty())
+}
+
+/// What became of a service whose deployment failed, as long as that is news.
+pub(crate) fn aftermath(report: &Report) -> Option<&str> {
+    let is_news = report.notice == Notice::Opened;
+    report.evidence.as_ref().filter(|_| is_news)?.aftermath.as_deref()
 }
 
 /// What a revision changed may be what broke it, and the one before is known.

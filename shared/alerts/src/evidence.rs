@@ -14,6 +14,9 @@ pub struct Evidence {
     pub compared_with: Option<String>,
     /// What the task's revision changed against it, a line each: `image  old -> new`. Values of variables are never read.
     pub changes: Vec<String>,
+    /// What became of the service whose deployment failed: whether it is rolled back, and what runs.
+    #[serde(default)]
+    pub aftermath: Option<String>,
     /// The deployment under way, in words.
     pub deployment: Option<String>,
     /// How many tasks there are.

@@ -78,7 +78,8 @@ fn fit_evidence(evidence: &mut Evidence, room: Room, cuts: &mut Vec<String>) {
     }
     keep_first(&mut evidence.timeline, room.list, "moments of the timeline", cuts);
     evidence.timeline.iter_mut().for_each(|moment| shorten(&mut moment.what));
-    evidence.compared_with.iter_mut().chain(&mut evidence.deployment).for_each(shorten);
+    let words = [&mut evidence.compared_with, &mut evidence.deployment, &mut evidence.aftermath];
+    words.into_iter().flatten().for_each(shorten);
     keep_first(&mut evidence.changes, room.list, "changes", cuts);
     evidence.changes.iter_mut().for_each(shorten);
     keep_first(&mut evidence.gaps, room.list, "gaps", cuts);

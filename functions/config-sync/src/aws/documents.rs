@@ -10,9 +10,9 @@ use super::parameters::ParameterStore;
 use super::secrets::SecretsManager;
 use crate::declared::Source;
 use crate::document::{Allow, Content, Document, Place, Reading, Version};
-use crate::follow::{Documents, Written};
 use crate::token::Token;
 use crate::trouble::Trouble;
+use crate::world::{Documents, Written};
 
 /// Secrets Manager, Parameter Store, RDS and S3 of one region.
 #[derive(Debug, Clone)]

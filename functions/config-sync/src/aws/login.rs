@@ -14,8 +14,8 @@ use tokio_postgres::Config;
 use tokio_postgres::config::SslMode;
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use crate::follow::{Databases, LogIn};
 use crate::trouble::Trouble;
+use crate::world::{Databases, LogIn};
 
 /// How long a log-in may take, name look-up and TLS included.
 const WITHIN: Duration = Duration::from_secs(5);

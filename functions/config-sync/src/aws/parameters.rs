@@ -13,8 +13,8 @@ use watchkeeper_secrets::{ALLOW, Hidden, Thing, may_use};
 use super::failure::About;
 use super::moment;
 use crate::document::{Allow, Document, Place, Version};
-use crate::follow::Written;
 use crate::trouble::Trouble;
+use crate::world::Written;
 
 /// How many bytes a parameter may have (Systems Manager API Reference, `PutParameter`).
 const LARGEST_STANDARD: usize = 4_096;

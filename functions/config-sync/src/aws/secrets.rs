@@ -11,9 +11,9 @@ use watchkeeper_secrets::{ALLOW, Hidden, Thing, may_use};
 use super::failure::About;
 use super::moment;
 use crate::document::{Allow, Document, Place, Version};
-use crate::follow::Written;
 use crate::token::Token;
 use crate::trouble::Trouble;
+use crate::world::Written;
 
 /// The label of the version that is read by default.
 const CURRENT: &str = "AWSCURRENT";

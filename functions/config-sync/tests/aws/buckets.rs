@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use config_sync::declared::Source;
 use config_sync::document::{Content, Reading};
-use config_sync::follow::Documents;
+use config_sync::world::Documents;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpListener;
 

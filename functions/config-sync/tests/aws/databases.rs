@@ -5,7 +5,7 @@ use std::sync::Arc;
 use config_sync::aws::PostgreSql;
 use config_sync::declared::Source;
 use config_sync::document::{Content, Place, Reading};
-use config_sync::follow::{Databases, Documents, LogIn};
+use config_sync::world::{Databases, Documents, LogIn};
 use sandbox::rds::Cluster;
 
 use crate::local::{Local, refused, with_sandbox};

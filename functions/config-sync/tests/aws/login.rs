@@ -4,8 +4,8 @@ use std::fmt::Write;
 use std::time::Instant;
 
 use config_sync::aws::PostgreSql;
-use config_sync::follow::{Databases, LogIn};
 use config_sync::trouble::Trouble;
+use config_sync::world::{Databases, LogIn};
 use sandbox::Postgres;
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};

@@ -2,8 +2,8 @@
 
 use config_sync::declared::Source;
 use config_sync::document::{Content, Document, Place};
-use config_sync::follow::{Documents, Written};
 use config_sync::trouble::Trouble;
+use config_sync::world::{Documents, Written};
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 use watchkeeper_secrets::Hidden;

@@ -354,6 +354,12 @@ impl Incident {
         brief
     }
 
+    /// Whether it is about a deployment that failed.
+    #[must_use]
+    pub fn is_failed_deployment(&self) -> bool {
+        self.alert.kind == Kind::DeploymentFailed
+    }
+
     /// Whether it is about tasks that stopped.
     #[must_use]
     pub fn is_crash(&self) -> bool {

@@ -7,10 +7,10 @@ mod schema;
 
 use serde_json::Value;
 use time::Duration;
-use watchkeeper_alerts::{Attribute, Message, Notice, Rendered, Report, Wording, render};
+use watchkeeper_alerts::{Attribute, Evidence, Message, Notice, Rendered, Report, Wording, render};
 use watchkeeper_stops::Severity;
 
-use reports::{alert, crash, escalated, later, observation, opened, storm};
+use reports::{alert, crash, escalated, evidence, later, observation, opened, storm};
 
 const WITH_LOGS: Wording = Wording { log_lines_in_email: true };
 const WITHOUT_LOGS: Wording = Wording { log_lines_in_email: false };
@@ -67,6 +67,8 @@ fn a_task_that_never_started() {
 fn a_failed_deployment_that_speaks_for_its_crashes() {
     let mut report = opened(alert("deployment-failed"));
     report.notes = vec!["Three of its tasks crashed: application-exit.".to_owned()];
+    let aftermath = Some("ECS deploys dbward-agent:6 in its place; 1 of 2 tasks run. You hear when all do.".to_owned());
+    report.evidence = Some(Evidence { aftermath, deployment: None, ..evidence() });
     report.speaks_for = (1..=3).map(|n| format!("00000000-0000-5000-8000-{n:012}")).collect();
     insta::assert_snapshot!("deployment-speaking-for-crashes", shown(&one(report), WITH_LOGS));
 }

@@ -97,6 +97,7 @@ fn report(texts: &[String], notice: Notice, count: u64, seconds: i64) -> Report 
         timeline: texts.iter().map(|what| Moment { at: FIRST, what: what.clone() }).collect(),
         compared_with: Some(text(5)),
         changes: texts.to_vec(),
+        aftermath: Some(text(7)),
         deployment: Some(text(6)),
         running: None,
         gaps: texts.to_vec(),

@@ -100,6 +100,7 @@ pub(crate) fn evidence() -> Evidence {
             "memory  512 -> 256",
             "env     + DBWARD_POOL_SIZE",
         ]),
+        aftermath: None,
         deployment: Some("ecs-svc/4982310487120031841 of dbward-agent:7, in progress since 10:01:12, 1 task failed".to_owned()),
         running: Some(Running { running: 1, desired: 2, pending: 1 }),
         gaps: texts(&["The log group /ecs/sidecar of container metrics does not exist."]),
