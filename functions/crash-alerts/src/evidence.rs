@@ -55,10 +55,8 @@ impl Suspect {
 /// Gathers what is there within the time that is given.
 pub async fn gather(aws: &impl Witness, suspect: &Suspect, within: Duration) -> Evidence {
     let deadline = Instant::now() + within;
-    let mut evidence = Evidence {
-        timeline: suspect.task.as_ref().map(timeline::timeline).unwrap_or_default(),
-        ..Evidence::default()
-    };
+    let mut evidence =
+        Evidence { timeline: suspect.task.as_ref().map(timeline::timeline).unwrap_or_default(), ..Evidence::default() };
     see_service(suspect, &mut evidence);
     let Some(arn) = suspect.revision() else {
         if suspect.task.is_some() {
@@ -104,8 +102,7 @@ pub async fn gather(aws: &impl Witness, suspect: &Suspect, within: Duration) -> 
 pub fn see_service(suspect: &Suspect, evidence: &mut Evidence) {
     let Some(service) = &suspect.service else { return };
     evidence.running = Some(service.counts());
-    evidence.aftermath =
-        suspect.failed_deployment.as_ref().and_then(|failed| deployment::aftermath(service, failed));
+    evidence.aftermath = suspect.failed_deployment.as_ref().and_then(|failed| deployment::aftermath(service, failed));
     // One sentence about it is enough.
     evidence.deployment = deployment::under_way(service).filter(|_| evidence.aftermath.is_none());
 }

@@ -11,6 +11,7 @@ mod dead_letters;
 mod dispatch;
 mod error;
 pub mod evidence;
+mod https;
 mod later;
 mod metric;
 mod observe;

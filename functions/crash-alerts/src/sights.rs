@@ -95,7 +95,12 @@ impl Sights for Clients {
         Ok(seen)
     }
 
-    async fn gather(&self, incident: &Incident, task: Option<&TaskStateChange>, mut earlier: Option<Evidence>) -> Evidence {
+    async fn gather(
+        &self,
+        incident: &Incident,
+        task: Option<&TaskStateChange>,
+        mut earlier: Option<Evidence>,
+    ) -> Evidence {
         let deadline = Instant::now() + EVIDENCE;
         let service = service_of(&incident.key.subject);
         let mut gaps = Vec::new();

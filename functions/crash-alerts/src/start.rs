@@ -10,6 +10,8 @@ use aws_sdk_dynamodb::config::SharedCredentialsProvider;
 use lambda_runtime::tracing::subscriber;
 use lambda_runtime::tracing::subscriber::filter::LevelFilter;
 
+use crate::https;
+
 /// What Lambda gives its functions, and the endpoint that a local AWS is at. The SDK's own search finds the same, and brings along all
 /// other places where credentials may be (files, roles, instances, web identities), which no function has.
 pub fn in_lambda() -> Result<SdkConfig, InvalidAppName> {
@@ -22,6 +24,7 @@ pub fn in_lambda() -> Result<SdkConfig, InvalidAppName> {
     let set = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
     let mut config = SdkConfig::builder()
         .behavior_version(BehaviorVersion::v2026_01_12())
+        .http_client(https::client())
         .credentials_provider(SharedCredentialsProvider::new(EnvironmentVariableCredentialsProvider::new()))
         .retry_config(RetryConfig::standard())
         .timeout_config(timeouts)

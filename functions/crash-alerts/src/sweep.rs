@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
+use futures_util::{StreamExt, stream};
 use lambda_runtime::tracing::{info, warn};
 use watchkeeper_events::ServiceArn;
 
@@ -21,8 +22,10 @@ use crate::{Aws, Function, Invocation};
 const TRIES: u32 = 8;
 /// Of so many incidents evidence is gathered in one sweep that nobody waits for.
 const DOCUMENTED_AT_ONCE: usize = 5;
-/// How long a sweep waits for how the services of live incidents are: a third of an invocation.
-const TIME_TO_LOOK: Duration = Duration::from_secs(10);
+/// How long a sweep waits for how the services of one cluster's incidents are.
+const TIME_TO_LOOK: Duration = Duration::from_secs(5);
+/// So many clusters are looked at side by side.
+const CLUSTERS_AT_ONCE: usize = 5;
 /// What must be left of an invocation to gather that of one.
 const TIME_TO_DOCUMENT: time::Duration = time::Duration::seconds(8);
 
@@ -30,11 +33,10 @@ impl<A: Aws> Function<A> {
     /// Looks at everything. What fails is looked at again by the next sweep; it holds nothing else up.
     pub(crate) async fn sweep(&self, invocation: &Invocation) {
         // What was decided comes before what is yet to be found.
-        let mut failed = 0;
-        if let Err(trouble) = self.look_at_incidents(invocation).await {
+        let mut failed = self.look_at_incidents(invocation).await.unwrap_or_else(|trouble| {
             warn!(%trouble, "incidents are looked at by the next sweep");
-            failed += 1;
-        }
+            1
+        });
         if let Err(trouble) = self.look_at_desk(invocation).await {
             warn!(%trouble, "the desk is looked at by the next sweep");
             failed += 1;
@@ -124,21 +126,39 @@ impl<A: Aws> Function<A> {
         Ok(())
     }
 
-    async fn look_at_incidents(&self, invocation: &Invocation) -> Result<(), Trouble> {
+    /// How the services of these incidents are, and how many clusters could not be looked at. Without it nothing of theirs ends,
+    /// and everything else goes on.
+    async fn health(&self, live: &[Stored<Incident>]) -> (HashMap<ServiceArn, Health>, u64) {
+        let mut by_cluster: BTreeMap<String, Vec<ServiceArn>> = BTreeMap::new();
+        for service in live.iter().filter_map(|stored| service_of(&stored.value.key.subject)) {
+            let cluster = service.cluster().map(|cluster| cluster.as_str().to_owned()).unwrap_or_default();
+            let others = by_cluster.entry(cluster).or_default();
+            if !others.contains(&service) {
+                others.push(service);
+            }
+        }
+        let looks = by_cluster.iter().map(async |(cluster, services)| {
+            let looked = self.glance(services, TIME_TO_LOOK).await;
+            looked.inspect_err(|trouble| warn!(cluster, %trouble, "how its services are is not known this time"))
+        });
+        let (mut health, mut unseen) = (HashMap::new(), 0);
+        let mut looked = stream::iter(looks).buffer_unordered(CLUSTERS_AT_ONCE);
+        while let Some(seen) = looked.next().await {
+            match seen {
+                Ok(seen) => health.extend(seen.into_iter().map(|(service, Seen { health, .. })| (service, health))),
+                Err(_) => unseen += 1,
+            }
+        }
+        (health, unseen)
+    }
+
+    /// Lets time pass for each of them; answers how many looks failed.
+    async fn look_at_incidents(&self, invocation: &Invocation) -> Result<u64, Trouble> {
         let live = self.aws.live(None).await?;
         if live.is_empty() {
-            return Ok(());
+            return Ok(0);
         }
-        let mut services: Vec<_> = live.iter().filter_map(|stored| service_of(&stored.value.key.subject)).collect();
-        services.sort_by(|a, b| a.as_str().cmp(b.as_str()));
-        services.dedup();
-        // Without it nothing ends, and everything else goes on.
-        let seen = self.glance(&services, TIME_TO_LOOK).await.unwrap_or_else(|trouble| {
-            warn!(%trouble, "how the services are is not known this time");
-            HashMap::new()
-        });
-        let health: HashMap<ServiceArn, Health> =
-            seen.into_iter().map(|(arn, Seen { health, .. })| (arn, health)).collect();
+        let (health, mut failed) = self.health(&live).await;
         let mut desk = self.aws.desk().await?;
         let storm = desk.value.storms();
         let due = |stored: &Stored<Incident>| {
@@ -155,10 +175,11 @@ impl<A: Aws> Function<A> {
             };
             if let Err(trouble) = looked {
                 warn!(incident = key, %trouble, "it is looked at by the next sweep");
+                failed += 1;
             }
         }
-        info!(live = live.len(), crowd, "looked at the incidents");
-        Ok(())
+        info!(live = live.len(), crowd, failed, "looked at the incidents");
+        Ok(failed)
     }
 
     fn turn(

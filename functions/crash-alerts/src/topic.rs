@@ -2,9 +2,11 @@
 
 use aws_sdk_sns::operation::publish::builders::PublishFluentBuilder;
 use aws_sdk_sns::types::MessageAttributeValue;
+use lambda_runtime::tracing::error;
 use watchkeeper_alerts::{Attribute, Rendered};
 
 use crate::clients::Clients;
+use crate::dead_letters::DeadLetters;
 use crate::error::Trouble;
 
 /// The message is a text for each protocol.
@@ -29,8 +31,8 @@ impl Subscriptions {
 
 /// The topic.
 pub trait Topic {
-    /// Publishes for every channel, and returns the message's id. Where there is a FIFO topic it has succeeded only when both
-    /// topics have it; publishing again is a duplicate that the FIFO topic drops.
+    /// Publishes for every channel, and returns the message's id. Publishing again is a duplicate that a FIFO topic drops. People
+    /// hear of it also where the FIFO topic does not take it: then what its queues should have got is among the dead letters.
     fn publish(&self, rendered: &Rendered) -> impl Future<Output = Result<String, Trouble>> + Send;
 
     /// Counts the subscriptions.
@@ -40,14 +42,14 @@ pub trait Topic {
 impl Topic for Clients {
     async fn publish(&self, rendered: &Rendered) -> Result<String, Trouble> {
         // The one that drops what is published again comes first: where the other fails, nobody hears a message twice.
-        if let Some(topic) = &self.fifo_topic {
-            let message = self.message(topic, rendered)?;
-            let message = message.message_group_id(&rendered.group).message_deduplication_id(&rendered.dedup);
-            let answer = message.send().await;
-            answer.map_err(|error| Trouble::call("publishing the alert to the FIFO topic", &error))?;
-        }
+        let in_order = self.publish_in_order(rendered).await;
         let answer = self.message(&self.topic, rendered)?.send().await;
         let answer = answer.map_err(|error| Trouble::call("publishing the alert", &error))?;
+        if let Err(why) = in_order {
+            let put = self.put(&rendered.json.to_string(), &why.to_string(), &rendered.dedup).await;
+            let kept = put.map_or_else(|trouble| trouble.to_string(), |()| "it is among the dead letters".to_owned());
+            error!(%why, kept, "the FIFO topic's queues do not get this alert");
+        }
         Ok(answer.message_id().unwrap_or_default().to_owned())
     }
 
@@ -66,6 +68,15 @@ impl Topic for Clients {
 }
 
 impl Clients {
+    /// To the FIFO topic, if there is one.
+    async fn publish_in_order(&self, rendered: &Rendered) -> Result<(), Trouble> {
+        let Some(topic) = &self.fifo_topic else { return Ok(()) };
+        let message = self.message(topic, rendered)?;
+        let message = message.message_group_id(&rendered.group).message_deduplication_id(&rendered.dedup);
+        let answer = message.send().await;
+        answer.map(drop).map_err(|error| Trouble::call("publishing the alert to the FIFO topic", &error))
+    }
+
     fn message(&self, topic: &str, rendered: &Rendered) -> Result<PublishFluentBuilder, Trouble> {
         let message = self.sns.publish().topic_arn(topic).subject(&rendered.subject);
         let mut message = message.message(rendered.message()).message_structure(MESSAGE_STRUCTURE);

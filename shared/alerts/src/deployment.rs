@@ -9,7 +9,8 @@ use crate::{console, moment};
 /// The alert for a failed deployment.
 #[must_use]
 pub fn deployment_failed(deployment: &DeploymentStateChange) -> Alert {
-    let next = "Read why its tasks stopped (their own alerts, or the service's events), mend the revision and deploy again.";
+    let next =
+        "Read why its tasks stopped (their own alerts, or the service's events), mend the revision and deploy again.";
     alert(deployment, Kind::DeploymentFailed, "deployment-failed", "a deployment failed", next)
 }
 

@@ -19,7 +19,7 @@ use watchkeeper_stops::Severity;
 const PATIENCE: Duration = Duration::from_secs(20);
 const FIRST: OffsetDateTime = datetime!(2026-11-20 10:00:00 UTC);
 
-async fn clients(sandbox: &Sandbox, topic: &str, fifo_topic: &str) -> Clients {
+async fn clients(sandbox: &Sandbox, topic: &str, fifo_topic: &str, dead_letters: &str) -> Clients {
     let config = aws_config::defaults(BehaviorVersion::v2026_01_12())
         .endpoint_url(sandbox.endpoint())
         .region(Region::new(sandbox.options().region.clone()))
@@ -29,7 +29,7 @@ async fn clients(sandbox: &Sandbox, topic: &str, fifo_topic: &str) -> Clients {
         topic: topic.to_owned(),
         fifo_topic: Some(fifo_topic.to_owned()),
         log_lines_in_email: true,
-        dead_letter_queue: "unused".to_owned(),
+        dead_letter_queue: dead_letters.to_owned(),
         stack: "stories".to_owned(),
         queue: "unused".to_owned(),
         rules: Rules::default(),
@@ -82,7 +82,7 @@ async fn what_is_rendered_is_what_each_channel_gets() {
     let fifo = topic(&sandbox, &fifo).await;
     let inbox = Inbox::subscribe(&sandbox, &standard).await.unwrap();
     let fifo_inbox = Inbox::subscribe(&sandbox, &fifo).await.unwrap();
-    let clients = clients(&sandbox, &standard, &fifo).await;
+    let clients = clients(&sandbox, &standard, &fifo, "unused").await;
 
     let opened = rendered(&Message::One(Box::new(report(1, Notice::Opened))));
     clients.publish(&opened).await.unwrap();
@@ -127,5 +127,26 @@ async fn what_is_rendered_is_what_each_channel_gets() {
     assert!(mail.attributes["cluster"].starts_with(r#"["cluster 0 "#), "{:?}", mail.attributes);
 
     drop((inbox, fifo_inbox));
+    sandbox.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn people_hear_of_it_also_where_the_fifo_topic_is_gone() {
+    let sandbox = Sandbox::start(Options::default(), |text| eprintln!("sandbox: {text}")).await.unwrap();
+    let standard = topic(&sandbox, &[("Name", "alerts")]).await;
+    let inbox = Inbox::subscribe(&sandbox, &standard).await.unwrap();
+    let made = sandbox.aws().query("sqs", "CreateQueue", &[("QueueName", "dead-letters")]).await.unwrap();
+    let dead_letters = made.split_once("<QueueUrl>").unwrap().1.split_once("</QueueUrl>").unwrap().0.to_owned();
+    let clients = clients(&sandbox, &standard, &format!("{standard}-gone.fifo"), &dead_letters).await;
+
+    let opened = rendered(&Message::One(Box::new(report(1, Notice::Opened))));
+    clients.publish(&opened).await.unwrap();
+    inbox.wait_for(0, PATIENCE, |mail| mail.subject == opened.subject).await.unwrap();
+    let receive = [("QueueUrl", dead_letters.as_str()), ("MessageAttributeName.1", "All")];
+    let kept = sandbox.aws().query("sqs", "ReceiveMessage", &receive).await.unwrap();
+    assert!(kept.contains("2f6f0d1c-5a0e-5b8e-9c47-6f2a54d1c9b3"), "{kept}");
+    assert!(kept.contains("publishing the alert to the FIFO topic"), "{kept}");
+
+    drop(inbox);
     sandbox.stop().await.unwrap();
 }

@@ -48,7 +48,9 @@ pub(crate) fn aftermath(service: &ServiceSeen, failed: &str) -> Option<String> {
         (true, _) if service.rolls_back => {
             format!("{revision} failed, and its circuit breaker goes back to the revision before; {count} now.")
         }
-        (true, _) => format!("{revision} failed, and nothing takes it back: it stays until another is deployed; {count}."),
+        (true, _) => {
+            format!("{revision} failed, and nothing takes it back: it stays until another is deployed; {count}.")
+        }
         (false, Some(Rollout::Completed)) => format!("The service is on {revision}, where {count}."),
         (false, Some(Rollout::InProgress)) => {
             format!("ECS deploys {revision} in its place; {count}. You hear when all do.")
@@ -119,7 +121,10 @@ mod tests {
         for (service, expected) in [
             (service("new", 3, Rollout::Failed, true), Some("gateway:3 failed, and its circuit breaker goes back to")),
             (service("new", 3, Rollout::Failed, false), Some("gateway:3 failed, and nothing takes it back")),
-            (service("old", 2, Rollout::InProgress, true), Some("ECS deploys gateway:2 in its place; 1 of 2 tasks run.")),
+            (
+                service("old", 2, Rollout::InProgress, true),
+                Some("ECS deploys gateway:2 in its place; 1 of 2 tasks run."),
+            ),
             (service("old", 2, Rollout::Completed, true), Some("The service is on gateway:2, where 1 of 2 tasks run.")),
             (service("old", 2, Rollout::Other("PAUSED".to_owned()), true), None),
             (ServiceSeen { deployments: vec![], ..service("old", 2, Rollout::Completed, true) }, None),
