@@ -9,6 +9,10 @@ use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpListener;
 
+use crate::Function;
+use crate::clients::Clients;
+use crate::settings::Settings;
+
 /// What was asked: the region it was signed for, and the body.
 pub(crate) type Asked = Arc<Mutex<Vec<(String, Value)>>>;
 
@@ -56,4 +60,25 @@ pub(crate) async fn answering(answers: Vec<(u16, Value)>) -> (SdkConfig, Asked) 
         .retry_config(RetryConfig::disabled())
         .credentials_provider(SharedCredentialsProvider::new(Credentials::new("test", "test", None, None, "tests")));
     (config.build(), asked)
+}
+
+/// All clients of the function, which ask that server.
+pub(crate) fn clients(config: &SdkConfig) -> Clients {
+    Clients::new(config, &settings())
+}
+
+/// The function itself, with those.
+pub(crate) fn function(config: &SdkConfig) -> Function<Clients> {
+    Function::new(clients(config), settings())
+}
+
+fn settings() -> Settings {
+    let setting = |name: &str| match name {
+        "TABLE_NAME" | "TOPIC_ARN" | "DEAD_LETTER_QUEUE_URL" | "STACK_NAME" | "QUEUE_URL" | "OWN_ALARM_PREFIX" => {
+            Some("test".to_owned())
+        }
+        "BELOW_DESIRED_MINUTES" | "DEPLOYMENT_STUCK_MINUTES" => Some("10".to_owned()),
+        _ => None,
+    };
+    Settings::from_env(setting).unwrap()
 }

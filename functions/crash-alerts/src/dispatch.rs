@@ -1,15 +1,19 @@
 //! What was decided to be told is sent, by one invocation at a time.
 
+use std::time::Duration;
+
 use lambda_runtime::tracing::{info, warn};
 use time::OffsetDateTime;
-use watchkeeper_alerts::{Evidence, Message, Notice, Report, Wording, render};
+use tokio::time::timeout;
+use watchkeeper_alerts::{Evidence, LogTail, Message, Notice, Report, Wording, render};
 use watchkeeper_events::TaskStateChange;
 use watchkeeper_lease::{Budget, Flight, FlightError, Holder, Kind as LeaseKind, Lease, single_flight};
 
 use crate::error::Trouble;
-use crate::observe::pause;
+use crate::evidence::{Suspect, see_service};
+use crate::observe::{pause, service_of};
 use crate::plan::desk::{Digest, Line, Spell};
-use crate::plan::incident::{Incident, Nature, Phase, Sending};
+use crate::plan::incident::{Incident, Nature, Phase, Sending, Voice};
 use crate::store::{Change, Changes, Committed, Stored};
 use crate::{Aws, Function, Invocation};
 
@@ -23,6 +27,8 @@ const TRIES: u32 = 8;
 const MESSAGES_AT_ONCE: usize = 10;
 /// What must be left of an invocation's time to begin to send.
 const FOR_A_RUN: time::Duration = time::Duration::seconds(5);
+/// How long a message waits for how its service is.
+const A_LOOK: Duration = Duration::from_secs(2);
 /// What must be left of it to publish one message and to note that.
 const TO_TELL_AND_NOTE: time::Duration = time::Duration::seconds(4);
 
@@ -50,14 +56,14 @@ impl<A: Aws> Function<A> {
         let Some(mut stored) = self.aws.incident(key).await? else { return Ok(()) };
         for _ in 0..MESSAGES_AT_ONCE {
             let Some(sending) = stored.value.outbox.first().cloned() else { return Ok(()) };
-            let Gathered { evidence, first_lines } = self.evidence(&stored.value, &sending, task).await;
+            let Gathered { evidence, says_more } = self.evidence(&stored.value, &sending, task).await;
             let wants_lines = sending.notice == Notice::Opened && stored.value.is_crash();
             // Cut off in between, it would be told twice. Its evidence is kept, so the next try is quick.
             if deadline - self.now() < TO_TELL_AND_NOTE {
                 return Err(Trouble::NoTime);
             }
             // A second look at the log that has nothing to tell is not told.
-            if !sending.lines_only || first_lines {
+            if !sending.lines_only || says_more {
                 let report = report(&stored.value, &sending, evidence);
                 self.publish(&Message::One(Box::new(report))).await?;
             }
@@ -81,7 +87,7 @@ impl<A: Aws> Function<A> {
     /// What is known of it: gathered when it is first told, looked at again when what followed was gathered.
     async fn evidence(&self, incident: &Incident, sending: &Sending, task: Option<&TaskStateChange>) -> Gathered {
         if matches!(sending.notice, Notice::Resolved | Notice::Done) || !incident.has_evidence() {
-            return Gathered { evidence: None, first_lines: false };
+            return Gathered { evidence: None, says_more: false };
         }
         let mut kept = None;
         // A failed deployment's evidence is that of its crashes.
@@ -98,16 +104,33 @@ impl<A: Aws> Function<A> {
         // What came within the group wait is told as more, or as an escalation: then late lines are there.
         let lines_come_late = matches!(sending.notice, Notice::More | Notice::Escalated) && incident.is_crash();
         let looks_again = lines_come_late || sending.notice == Notice::Opened && incident.is_failed_deployment();
-        if kept.is_some() && !looks_again {
-            return Gathered { evidence: kept, first_lines: false };
+        if let Some(mut kept) = kept.take_if(|_| !looks_again) {
+            // What was gathered in a silence may be hours old when it is told.
+            if sending.notice == Notice::Opened && incident.documented_at.is_some() {
+                self.see_now(incident, &mut kept).await;
+            }
+            return Gathered { evidence: Some(kept), says_more: false };
         }
-        let had_lines = kept.as_ref().is_some_and(|kept| !kept.logs.is_empty());
+        let last_words = kept.as_ref().and_then(last_words).cloned();
         let evidence = self.aws.gather(incident, task, kept).await;
         if let Err(trouble) = self.aws.keep_evidence(&incident.id, &evidence, self.now()).await {
             warn!(id = incident.id, %trouble, "the evidence is told, and not kept");
         }
-        let first_lines = !had_lines && !evidence.logs.is_empty();
-        Gathered { evidence: Some(evidence), first_lines }
+        let says_more = last_words_are_news(last_words.as_ref(), &evidence);
+        Gathered { evidence: Some(evidence), says_more }
+    }
+
+    /// How the service is now; what cannot be seen in time is not told.
+    async fn see_now(&self, incident: &Incident, evidence: &mut Evidence) {
+        (evidence.running, evidence.deployment) = (None, None);
+        let Some(service) = service_of(&incident.key.subject) else { return };
+        let Some(cluster) = service.cluster() else { return };
+        let look = timeout(A_LOOK, self.aws.describe(&cluster, std::slice::from_ref(&service)));
+        let service = match look.await.unwrap_or(Err(Trouble::Unanswered)) {
+            Ok(found) => found.into_iter().next(),
+            Err(trouble) => return warn!(%service, %trouble, "how it is now is not told"),
+        };
+        see_service(&Suspect { service, ..Suspect::at(incident.first_at) }, evidence);
     }
 
     /// Notes that a message was sent; none if the incident is gone.
@@ -193,8 +216,19 @@ fn holder(invocation: &Invocation) -> Holder {
 /// What is known of an incident.
 struct Gathered {
     evidence: Option<Evidence>,
-    /// Whether there are log lines for the first time.
-    first_lines: bool,
+    /// Whether the container said more than was told: there are lines of it for the first time, or its last one is another.
+    says_more: bool,
+}
+
+/// The log of the container that began it, whose last line often says why. It stands first where it could be read.
+fn last_words(evidence: &Evidence) -> Option<&LogTail> {
+    evidence.logs.first()
+}
+
+/// Whether the container's last line was not told. Its driver sends lines in batches, so the one that says why it ended comes late.
+fn last_words_are_news(told: Option<&LogTail>, now: &Evidence) -> bool {
+    let Some(now) = last_words(now) else { return false };
+    told.is_none_or(|told| told.container != now.container || told.tail.last() != now.tail.last())
 }
 
 fn budget(invocation: &Invocation) -> Budget {
@@ -297,8 +331,18 @@ fn line_report(line: &Line, living: &[Stored<Incident>]) -> Report {
 }
 
 impl Incident {
+    /// Whether its evidence is to be gathered though no message of its own asks for it: a digest told of it, or nobody did, since it is
+    /// silenced, spoken for, or held back for a rollout. What is told later finds it then.
+    pub(crate) fn is_to_be_documented(&self) -> bool {
+        let is_untold = self.voice == Voice::Digest || self.heard.is_none();
+        is_untold && self.documented_at.is_none() && self.has_evidence()
+    }
+
     /// Whether there may be log lines and the like.
     pub(crate) fn has_evidence(&self) -> bool {
         self.key.subject.starts_with("service#") || self.key.subject.starts_with("family#")
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -130,7 +130,7 @@ impl<A: Aws> Function<A> {
             }
         }
         // A sweep takes long and can wait: crashes of the same batch cannot.
-        works.sort_by_key(|work| matches!(work, Work::Message { plan: Plan::Sweep, .. }));
+        works.sort_by_key(|work| matches!(work, Work::Message { plan: Plan::Sweep { .. }, .. }));
         for work in works {
             let (ids, done) = match work {
                 Work::Incident(Group { key, news, message_ids, task }) => {
@@ -186,8 +186,8 @@ impl<A: Aws> Function<A> {
             }
             Plan::RememberRollout(rollout) => self.aws.remember_rollout(&rollout).await,
             Plan::Look(key) => self.look_once(&key, invocation).await,
-            Plan::Sweep => {
-                self.sweep(invocation).await;
+            Plan::Sweep { is_late } => {
+                self.sweep(is_late, invocation).await;
                 Ok(())
             }
             Plan::Nothing(why) => {
@@ -213,7 +213,7 @@ impl<A: Aws> Function<A> {
     async fn remember_steady(&self, service: &ServiceArn) -> Result<(), Trouble> {
         let seen_at = self.now();
         if let Some(revision) = self.aws.steady_revision(service).await? {
-            self.aws.remember_steady(service, &revision, seen_at).await?;
+            self.aws.remember_steady(&plan::about_service(service), &revision, seen_at).await?;
             info!(%service, %revision, "steady");
         }
         Ok(())

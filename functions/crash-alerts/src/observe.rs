@@ -65,6 +65,11 @@ impl<A: Aws> Function<A> {
                 if let News::Fault(fault) | News::Done(fault) = news {
                     let is_known = |key| known.seen.contains(key) || changes.seen.iter().any(|(seen, _)| seen == key);
                     if is_known(&fault.alert.key) {
+                        // It counts once; a state may be worse by now than when it was counted.
+                        let live = known.incident.as_ref().filter(|_| matches!(news, News::Fault(_)));
+                        if live.is_some_and(|stored| stored.value.follows(fault, self.now())) {
+                            fresh.push(News::Again(fault.clone()));
+                        }
                         continue;
                     }
                     changes.seen.push((fault.alert.key.clone(), None));

@@ -23,7 +23,7 @@ use incident::{Fault, Key, Nature, News, Over};
 
 /// Application Auto Scaling names its own alarms so; they sit in ALARM for weeks.
 const TARGET_TRACKING: &str = "TargetTracking-";
-/// A sweep that waited longer than this has been overtaken by the next ones.
+/// A sweep that waited longer than this may have been overtaken by the next ones.
 const SWEEP_LIFE: Duration = Duration::minutes(2);
 
 /// What to do about one message.
@@ -38,7 +38,10 @@ pub enum Plan {
     /// Look at one incident again, by its key's text.
     Look(String),
     /// Time passes: look at everything.
-    Sweep,
+    Sweep {
+        /// Whether it waited so long that another one may have begun since.
+        is_late: bool,
+    },
     /// Nothing, and why.
     Nothing(&'static str),
 }
@@ -83,10 +86,9 @@ pub fn plan(message: &QueueMessage, choice: &AlarmChoice, observed: Observed) ->
         ) => Plan::Nothing("a source of configuration changed, which is for another function"),
         QueueMessage::Observation(observation) => for_observation(observation, observed.now),
         QueueMessage::Recheck(_) => Plan::Nothing("a recheck, which is for another function"),
-        QueueMessage::Sweep => match observed.sent_at {
-            Some(sent_at) if observed.now - sent_at > SWEEP_LIFE => Plan::Nothing("a sweep that came too late"),
-            _ => Plan::Sweep,
-        },
+        QueueMessage::Sweep => {
+            Plan::Sweep { is_late: observed.sent_at.is_some_and(|sent_at| observed.now - sent_at > SWEEP_LIFE) }
+        }
         QueueMessage::Look(incident) => Plan::Look(incident.clone()),
         QueueMessage::Rollout(rollout) => Plan::RememberRollout(rollout.clone()),
     }

@@ -1,5 +1,7 @@
 //! What ECS says of services.
 
+use std::collections::HashSet;
+
 use aws_sdk_ecs::operation::describe_services::DescribeServicesError;
 use aws_sdk_ecs::types::ServiceField;
 use watchkeeper_events::{ClusterArn, ServiceArn, TaskDefinitionArn};
@@ -7,6 +9,7 @@ use watchkeeper_events::{ClusterArn, ServiceArn, TaskDefinitionArn};
 use crate::clients::Clients;
 use crate::error::Trouble;
 use crate::evidence::ServiceSeen;
+use crate::watch;
 
 /// So many services ECS describes in one call.
 const AT_ONCE: usize = 10;
@@ -35,28 +38,45 @@ pub trait Services: Sync {
 
 impl Services for Clients {
     async fn describe(&self, cluster: &ClusterArn, services: &[ServiceArn]) -> Result<Vec<ServiceSeen>, Trouble> {
-        describe(&self.ecs, cluster, services).await
+        Ok(describe(&self.ecs, cluster, services).await?.seen)
     }
 }
 
-async fn describe(
+/// What ECS says of some services of a cluster. Of one that is neither seen nor gone ECS said nothing that is known here.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Described {
+    /// Those that are there.
+    pub(crate) seen: Vec<ServiceSeen>,
+    /// The names of those that are not, as ECS itself says.
+    pub(crate) gone: HashSet<String>,
+}
+
+/// Looks at services of a cluster.
+pub(crate) async fn describe(
     ecs: &aws_sdk_ecs::Client,
     cluster: &ClusterArn,
     services: &[ServiceArn],
-) -> Result<Vec<ServiceSeen>, Trouble> {
-    let mut seen = Vec::with_capacity(services.len());
+) -> Result<Described, Trouble> {
+    let mut described = Described::default();
     for some in services.chunks(AT_ONCE) {
         let names = some.iter().map(|service| service.as_str().to_owned()).collect();
         let call = ecs.describe_services().cluster(cluster.as_str()).set_services(Some(names));
         match call.include(ServiceField::Tags).send().await {
-            Ok(answer) => seen.extend(answer.services().iter().filter_map(ServiceSeen::of)),
+            Ok(answer) => {
+                described.seen.extend(answer.services().iter().filter_map(ServiceSeen::of));
+                described.gone.extend(watch::missing(answer.failures()).map(str::to_owned));
+            }
             Err(error) => {
                 let gone = error.as_service_error().is_some_and(DescribeServicesError::is_cluster_not_found_exception);
-                return if gone { Ok(Vec::new()) } else { Err(Trouble::call("looking at the service", &error)) };
+                if !gone {
+                    return Err(Trouble::call("looking at the service", &error));
+                }
+                let gone = services.iter().map(|service| service.name().to_owned());
+                return Ok(Described { seen: Vec::new(), gone: gone.collect() });
             }
         }
     }
-    Ok(seen)
+    Ok(described)
 }
 
 #[cfg(test)]
@@ -84,7 +104,8 @@ mod tests {
         };
         let (config, asked) = answering(vec![page(0..10), page(10..12)]).await;
         let services: Vec<ServiceArn> = (0..12).map(service).collect();
-        let seen = describe(&aws_sdk_ecs::Client::new(&config), &cluster, &services).await.unwrap();
+        let Described { seen, gone } = describe(&aws_sdk_ecs::Client::new(&config), &cluster, &services).await.unwrap();
+        assert!(gone.is_empty());
         assert_eq!(seen.iter().map(|seen| &seen.service).collect::<Vec<_>>(), services.iter().collect::<Vec<_>>());
         assert_eq!((seen[0].running, seen[0].desired, seen[0].owner.as_deref()), (1, 2, Some("team-a")));
         let asked = asked.lock().unwrap();
@@ -93,12 +114,23 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_service_is_gone_only_where_ecs_says_that_it_is_missing() {
+        let cluster = service(1).cluster().unwrap();
+        let failure = |n: usize, reason: &str| json!({"arn": service(n).as_str(), "reason": reason});
+        let failures = json!([failure(1, "MISSING"), failure(2, "ACCESS_DENIED")]);
+        let (config, _) = answering(vec![(200, json!({"services": [], "failures": failures}))]).await;
+        let ecs = aws_sdk_ecs::Client::new(&config);
+        let described = describe(&ecs, &cluster, &[service(1), service(2), service(3)]).await.unwrap();
+        assert_eq!((described.seen, described.gone), (vec![], ["s1".to_owned()].into()));
+    }
+
+    #[tokio::test]
     async fn in_a_cluster_that_is_gone_there_are_none_and_a_refusal_is_told() {
         let cluster = service(1).cluster().unwrap();
         let refused = |code: &str| vec![(400, json!({"__type": code, "message": "no"}))];
         let (config, _) = answering(refused("ClusterNotFoundException")).await;
-        let seen = describe(&aws_sdk_ecs::Client::new(&config), &cluster, &[service(1)]).await;
-        assert_eq!(seen.unwrap(), []);
+        let described = describe(&aws_sdk_ecs::Client::new(&config), &cluster, &[service(1)]).await.unwrap();
+        assert_eq!((described.seen, described.gone), (vec![], ["s1".to_owned()].into()));
         let (config, _) = answering(refused("AccessDeniedException")).await;
         let seen = describe(&aws_sdk_ecs::Client::new(&config), &cluster, &[service(1)]).await;
         assert_eq!(seen.unwrap_err().to_string(), "looking at the service: AccessDeniedException: no");

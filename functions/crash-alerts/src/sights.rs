@@ -1,23 +1,25 @@
 //! What is to be seen of an incident from outside: how its service is, and what is left as evidence.
 
+mod good_ends;
+
 use std::collections::HashMap;
 use std::time::Duration;
 
 use time::OffsetDateTime;
 use tokio::time::{Instant, timeout_at};
 use watchkeeper_alerts::Evidence;
-use watchkeeper_events::{ClusterArn, ServiceArn, TaskArn, TaskStateChange};
+use watchkeeper_events::{ClusterArn, ServiceArn, TaskArn, TaskDefinitionArn, TaskStateChange};
 use watchkeeper_stops::{Verdict, judge};
 
 use crate::clients::Clients;
 use crate::error::Trouble;
-use crate::evidence::{self, ServiceSeen, Suspect};
+use crate::evidence::{self, Forgotten, ServiceSeen, Suspect};
 use crate::observe::service_of;
 use crate::plan::about_service;
 use crate::plan::incident::{Fault, Incident, Key, Nature, News, Over, Tags};
 use crate::plan::life::Health;
 use crate::plan::watch::{Finding, State};
-use crate::services::Services;
+use crate::services::{Services, describe};
 use crate::store::Store;
 use crate::watch;
 
@@ -72,6 +74,9 @@ const EVIDENCE: Duration = Duration::from_secs(6);
 /// How long one look that comes before it may take, so that there is time for the rest.
 const A_LOOK: Duration = Duration::from_secs(2);
 
+/// Who reads the evidence looks for the task's timeline.
+const FORGOTTEN: &str = "ECS has forgotten the task, as it does about an hour after the stop, so what became of it moment by moment is not known.";
+
 impl Sights for Clients {
     async fn services(&self, services: &[ServiceArn]) -> Result<HashMap<ServiceArn, Seen>, Trouble> {
         let mut by_cluster: HashMap<ClusterArn, Vec<ServiceArn>> = HashMap::new();
@@ -82,14 +87,13 @@ impl Sights for Clients {
         }
         let mut seen = HashMap::new();
         for (cluster, services) in by_cluster {
-            let found = self.describe(&cluster, &services).await?;
+            let found = describe(&self.ecs, &cluster, &services).await?;
             for service in services {
                 // By name: an old, short ARN lacks the cluster, which is the one that was asked.
-                let there = found.iter().find(|found| found.service.name() == service.name());
-                seen.insert(
-                    service,
-                    there.map_or_else(gone, |there| Seen { health: health(there), is_ignored: there.ignored }),
-                );
+                let there = found.seen.iter().find(|found| found.service.name() == service.name());
+                let there = there.map(|there| Seen { health: health(there), is_ignored: there.ignored });
+                let gone = found.gone.contains(service.name()).then(gone);
+                seen.extend(there.or(gone).map(|look| (service, look)));
             }
         }
         Ok(seen)
@@ -106,37 +110,46 @@ impl Sights for Clients {
         let mut gaps = Vec::new();
         // What stopped just now may be another one: all of an incident's evidence is of its first task.
         let first = task.filter(|task| incident.first == format!("task#{}", task.task));
-        let mut suspect = Suspect { task: first.cloned(), ..Suspect::default() };
+        let mut suspect = Suspect { task: first.cloned(), ..Suspect::at(incident.first_at) };
         suspect.failed_deployment = incident.deployments.last().filter(|_| incident.is_failed_deployment()).cloned();
         if suspect.task.is_none() && incident.is_crash() {
             match by(deadline, self.stopped_task(&incident.first)).await {
-                Ok(task) => suspect.task = task,
+                Ok(Told::Stopped(task)) => suspect.task = Some(*task),
+                Ok(Told::Forgotten) => gaps.push(FORGOTTEN.to_owned()),
+                Ok(Told::Nothing) => {}
                 Err(trouble) => gaps.push(format!("The stopped task could not be looked at: {trouble}.")),
             }
+            if suspect.task.is_none() {
+                suspect.forgotten = forgotten(incident);
+            }
         }
-        suspect.container = suspect.task.as_ref().and_then(|task| match judge(task) {
-            Verdict::Crashed(crash) => crash.container.map(|container| container.name),
-            Verdict::Planned(_) | Verdict::EndedWell => None,
-        });
+        suspect.container = match &suspect.task {
+            Some(task) => match judge(task) {
+                Verdict::Crashed(crash) => crash.container.map(|container| container.name),
+                Verdict::Planned(_) | Verdict::EndedWell => None,
+            },
+            None => suspect.forgotten.as_ref().and_then(|_| fact(incident, "Container")).map(str::to_owned),
+        };
         if let Some(earlier) = &mut earlier
             && incident.is_crash()
         {
             Box::pin(evidence::look_again(self, &suspect, earlier, left(deadline))).await;
             return std::mem::take(earlier);
         }
-        if let Some(service) = &service
-            && let Some(cluster) = service.cluster()
-        {
-            let seen = by(deadline, self.describe(&cluster, std::slice::from_ref(service)));
-            let (seen, steady) = tokio::join!(seen, by(deadline, self.last_steady(service)));
-            match seen {
-                Ok(found) => suspect.service = found.into_iter().next(),
-                Err(trouble) => gaps.push(format!("How the service is could not be read: {trouble}.")),
-            }
-            match steady {
-                Ok(revision) => suspect.steady_revision = revision,
-                Err(trouble) => gaps.push(format!("Which revision was steady could not be read: {trouble}.")),
-            }
+        let seen = async {
+            let service = service.as_ref()?;
+            let cluster = service.cluster()?;
+            Some(by(deadline, self.describe(&cluster, std::slice::from_ref(service))).await)
+        };
+        let (seen, steady) = tokio::join!(seen, by(deadline, self.last_steady(&incident.key.subject)));
+        match seen {
+            Some(Ok(found)) => suspect.service = found.into_iter().next(),
+            Some(Err(trouble)) => gaps.push(format!("How the service is could not be read: {trouble}.")),
+            None => {}
+        }
+        match steady {
+            Ok(steady) => suspect.steady = steady,
+            Err(trouble) => gaps.push(format!("Which revision was steady could not be read: {trouble}.")),
         }
         // That of its crashes; what became of the service since is told with it.
         if let Some(mut earlier) = earlier {
@@ -150,6 +163,7 @@ impl Sights for Clients {
 
     async fn look(&self, now: OffsetDateTime) -> Result<Look, Trouble> {
         let watched = watch::look(self, self, &self.limits, now).await?;
+        good_ends::remember(self, &watched.stopped).await;
         let news = watched.findings.iter().map(news_of).collect();
         let (stopped, ignored) = (watched.stopped.clone(), watched.ignored.clone());
         Ok(Look { news, stopped, ignored, watched: Some(watched) })
@@ -173,17 +187,44 @@ fn left(deadline: Instant) -> Duration {
     deadline.saturating_duration_since(Instant::now())
 }
 
+/// What ECS tells of a task.
+enum Told {
+    /// It stopped.
+    Stopped(Box<TaskStateChange>),
+    /// ECS does not know it any more.
+    Forgotten,
+    /// Nothing that helps: by its list it has not stopped yet.
+    Nothing,
+}
+
 impl Clients {
     /// A task that stopped, for as long as ECS still knows it, by the subject of its fault: `task#ARN`.
-    async fn stopped_task(&self, subject: &str) -> Result<Option<TaskStateChange>, Trouble> {
+    async fn stopped_task(&self, subject: &str) -> Result<Told, Trouble> {
         let Some(task) = subject.strip_prefix("task#").and_then(|arn| TaskArn::parse(arn).ok()) else {
-            return Ok(None);
+            return Ok(Told::Nothing);
         };
         let describe = self.ecs.describe_tasks().set_cluster(task.cluster_name().map(str::to_owned));
         let answer = describe.tasks(task.as_str()).send().await;
         let answer = answer.map_err(|error| Trouble::call("looking at the stopped task", &error))?;
-        Ok(answer.tasks().first().and_then(watch::stopped))
+        let Some(task) = answer.tasks().first() else { return Ok(Told::Forgotten) };
+        Ok(watch::stopped(task).map_or(Told::Nothing, |task| Told::Stopped(Box::new(task))))
     }
+}
+
+/// What is known of the first task of an incident all the same: its id is in the incident, and the newest fault told what it ran, which
+/// the first one ran too but for a deployment in between.
+fn forgotten(incident: &Incident) -> Option<Forgotten> {
+    let task = TaskArn::parse(incident.first.strip_prefix("task#")?).ok()?;
+    let revision = fact(incident, "Revision").and_then(|revision| {
+        let arn = task.arn();
+        let (partition, region, account) = (arn.partition(), arn.region(), arn.account());
+        TaskDefinitionArn::parse(&format!("arn:{partition}:ecs:{region}:{account}:task-definition/{revision}")).ok()
+    });
+    Some(Forgotten { task, revision })
+}
+
+fn fact<'a>(incident: &'a Incident, label: &str) -> Option<&'a str> {
+    incident.alert.facts.iter().find(|fact| fact.label == label).map(|fact| fact.value.as_str())
 }
 
 fn news_of(finding: &Finding) -> News {
@@ -223,3 +264,6 @@ fn health(service: &ServiceSeen) -> Health {
     let runs_all = service.running >= service.desired && service.unfinished().is_none();
     Health { is_well: service.status != "ACTIVE" || service.desired == 0 || runs_all, words, tags }
 }
+
+#[cfg(test)]
+mod tests;

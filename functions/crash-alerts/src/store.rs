@@ -9,6 +9,7 @@ use watchkeeper_alerts::{AlertKey, Evidence};
 use watchkeeper_events::{RolloutBegun, ServiceArn, TaskDefinitionArn};
 
 use crate::error::Trouble;
+use crate::evidence::SteadyRevisions;
 use crate::plan::desk::Desk;
 use crate::plan::incident::{Incident, Key, Rest};
 use crate::plan::life::Rollout;
@@ -65,6 +66,13 @@ pub struct Changes {
 }
 
 impl Changes {
+    /// The version that an incident begins with. One that comes back has the id that it had before: who read it then, and writes late,
+    /// must find no version of now. A rest's version rises with each end, and nothing is written so often in one life.
+    #[must_use]
+    pub fn first_version(&self) -> u64 {
+        (self.rest_version << 32) + 1
+    }
+
     /// Whether there is nothing to do.
     #[must_use]
     pub fn are_none(&self) -> bool {
@@ -118,17 +126,15 @@ pub trait Store {
     /// Remembers a rollout of Watchkeeper's own.
     fn remember_rollout(&self, rollout: &RolloutBegun) -> impl Future<Output = Result<(), Trouble>> + Send;
 
-    /// Remembers the revision that a service was seen steady on at `seen_at`; an older sight changes nothing.
+    /// Remembers the revision that a subject (a service; or a standalone task's family, one of whose tasks ended well) was seen steady
+    /// on at `seen_at`; an older sight changes nothing.
     fn remember_steady(
         &self,
-        service: &ServiceArn,
+        subject: &str,
         revision: &TaskDefinitionArn,
         seen_at: OffsetDateTime,
     ) -> impl Future<Output = Result<(), Trouble>> + Send;
 
-    /// The revision that a service was last seen steady on.
-    fn last_steady(
-        &self,
-        service: &ServiceArn,
-    ) -> impl Future<Output = Result<Option<TaskDefinitionArn>, Trouble>> + Send;
+    /// The revisions that a subject was last seen steady on.
+    fn last_steady(&self, subject: &str) -> impl Future<Output = Result<Option<SteadyRevisions>, Trouble>> + Send;
 }

@@ -11,11 +11,11 @@ use crate::error::Trouble;
 use crate::metric::Metric;
 use crate::observe::{Around, pause, service_of};
 use crate::plan::desk::Desk;
-use crate::plan::incident::{Incident, Key, News, Over, Voice};
+use crate::plan::incident::{Incident, Key, News, Over};
 use crate::plan::life::{self, Health, Scene, Turn};
 use crate::plan::{crashed, ended_well, subject_of};
 use crate::sights::Seen;
-use crate::store::{Change, Changes, Stored};
+use crate::store::{Change, Changes, Committed, Stored};
 use crate::{Aws, Function, Invocation};
 
 /// How often a step is begun again that somebody else was quicker with.
@@ -31,7 +31,10 @@ const TIME_TO_DOCUMENT: time::Duration = time::Duration::seconds(8);
 
 impl<A: Aws> Function<A> {
     /// Looks at everything. What fails is looked at again by the next sweep; it holds nothing else up.
-    pub(crate) async fn sweep(&self, invocation: &Invocation) {
+    pub(crate) async fn sweep(&self, is_late: bool, invocation: &Invocation) {
+        if !self.sweep_begins(is_late).await {
+            return info!("a late sweep, and another one began just now");
+        }
         // What was decided comes before what is yet to be found.
         let mut failed = self.look_at_incidents(invocation).await.unwrap_or_else(|trouble| {
             warn!(%trouble, "incidents are looked at by the next sweep");
@@ -46,7 +49,7 @@ impl<A: Aws> Function<A> {
             failed += 1;
         }
         if let Err(trouble) = self.document(invocation).await {
-            warn!(%trouble, "the evidence of incidents that a digest told of is gathered by the next sweep");
+            warn!(%trouble, "the evidence of incidents that were not told on their own is gathered by the next sweep");
             failed += 1;
         }
         if failed > 0 {
@@ -54,6 +57,23 @@ impl<A: Aws> Function<A> {
             self.measure(Metric::FailedMessages, failed);
         }
         self.check_subscriptions().await;
+    }
+
+    /// Notes that a sweep begins; false if it comes too late. Where the table does not answer it begins all the same.
+    async fn sweep_begins(&self, is_late: bool) -> bool {
+        for attempt in 0..TRIES {
+            pause(attempt).await;
+            let Ok(Stored { value: mut desk, version }) = self.aws.desk().await else { return true };
+            let now = self.now();
+            if !desk.sweep_begins(now, is_late) {
+                return false;
+            }
+            let changes = Changes { desk: Some((version, desk)), ..Changes::default() };
+            if !matches!(self.aws.commit(&changes, now).await, Ok(Committed::Overtaken)) {
+                return true;
+            }
+        }
+        true
     }
 
     /// What no event told: services that run too little, stuck deployments, stops whose event was lost.
@@ -105,18 +125,19 @@ impl<A: Aws> Function<A> {
         Ok(())
     }
 
-    /// Gathers the evidence of incidents that only a digest told of, some at a time, before ECS forgets their tasks.
+    /// Gathers the evidence of incidents that no message of their own told of, some at a time, before ECS forgets their tasks.
     async fn document(&self, invocation: &Invocation) -> Result<(), Trouble> {
         let live = self.aws.live(None).await?;
-        let is_due = |incident: &Incident| {
-            incident.voice == Voice::Digest && incident.documented_at.is_none() && incident.has_evidence()
-        };
-        for stored in live.into_iter().filter(|stored| is_due(&stored.value)).take(DOCUMENTED_AT_ONCE) {
+        let due = live.into_iter().filter(|stored| stored.value.is_to_be_documented());
+        for stored in due.take(DOCUMENTED_AT_ONCE) {
             if invocation.deadline - self.now() < TIME_TO_DOCUMENT {
                 break;
             }
-            let evidence = self.aws.gather(&stored.value, None, None).await;
-            self.aws.keep_evidence(&stored.value.id, &evidence, self.now()).await?;
+            // One that is told anew has some.
+            if self.aws.evidence(&stored.value.id).await?.is_none() {
+                let evidence = self.aws.gather(&stored.value, None, None).await;
+                self.aws.keep_evidence(&stored.value.id, &evidence, self.now()).await?;
+            }
             let before = Some((stored.value.id.clone(), stored.version));
             let after = Incident { documented_at: Some(self.now()), ..stored.value };
             let changes = Changes { incidents: vec![Change { before, after }], ..Changes::default() };
@@ -267,3 +288,6 @@ fn siblings(incident: &Incident, live: &[Stored<Incident>]) -> Vec<Incident> {
     let others = live.iter().map(|stored| &stored.value);
     others.filter(|other| other.key.subject == incident.key.subject && other.id != incident.id).cloned().collect()
 }
+
+#[cfg(test)]
+mod tests;

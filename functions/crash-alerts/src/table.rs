@@ -1,5 +1,7 @@
 //! The state table as the store of incidents.
 
+mod steady;
+
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::error::{BuildError, SdkError};
@@ -19,6 +21,7 @@ use watchkeeper_lease::{FENCE, NOT_FENCED_OFF};
 
 use crate::clients::Clients;
 use crate::error::Trouble;
+use crate::evidence::SteadyRevisions;
 use crate::plan::desk::Desk;
 use crate::plan::incident::{Incident, Key, Phase, Rest};
 use crate::plan::life::Rollout;
@@ -180,30 +183,15 @@ impl Store for Clients {
 
     async fn remember_steady(
         &self,
-        service: &ServiceArn,
+        subject: &str,
         revision: &TaskDefinitionArn,
         seen_at: OffsetDateTime,
     ) -> Result<(), Trouble> {
-        let put = self
-            .dynamodb
-            .put_item()
-            .table_name(&self.table)
-            .item("pk", text(&format!("service#{service}")))
-            .item("sk", text("steady-revision"))
-            .item("schema", number(&SCHEMA))
-            .item("expires_at", number(&(seen_at + STEADY_LIFE).unix_timestamp()))
-            .item("revision", text(revision.as_str()))
-            .item("seen_at", number(&milliseconds(seen_at)))
-            .condition_expression("attribute_not_exists(pk) OR seen_at < :seen_at")
-            .expression_attribute_values(":seen_at", number(&milliseconds(seen_at)));
-        unless_condition_failed("remembering a steady revision", put.send().await.map(drop))
+        self.note_steady(subject, revision, seen_at).await
     }
 
-    async fn last_steady(&self, service: &ServiceArn) -> Result<Option<TaskDefinitionArn>, Trouble> {
-        let found =
-            self.get(&format!("service#{service}"), "steady-revision", "looking up the steady revision").await?;
-        let revision = found.and_then(|item| item.get("revision").and_then(|revision| revision.as_s().ok().cloned()));
-        Ok(revision.and_then(|revision| TaskDefinitionArn::parse(&revision).ok()))
+    async fn last_steady(&self, subject: &str) -> Result<Option<SteadyRevisions>, Trouble> {
+        self.steady_revisions(subject).await
     }
 }
 
@@ -284,7 +272,7 @@ impl Clients {
                 rest,
             ]);
         }
-        let version = change.before.as_ref().map_or(1, |(_, version)| version + 1);
+        let version = change.before.as_ref().map_or_else(|| changes.first_version(), |(_, version)| version + 1);
         let mut set =
             "SET #schema = :schema, expires_at = :expires, id = :new_id, version = :new_version, #state = :state"
                 .to_owned();

@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use crash_alerts::evidence::{
-    ContainerSpec, DeploymentSeen, End, LogSpec, Page, Revision, Rollout, ServiceSeen, Stream, Suspect, Unseen,
-    Witness, gather, look_again,
+    ContainerSpec, DeploymentSeen, End, Forgotten, LogSpec, Page, Revision, Rollout, ServiceSeen, SteadyRevisions,
+    Stream, Suspect, Unseen, Witness, gather, look_again,
 };
 use serde_json::{Value, json};
 use time::OffsetDateTime;
@@ -100,13 +100,22 @@ fn fake(containers: Vec<ContainerSpec>, lines: Vec<String>) -> Fake {
 }
 
 fn suspect(task: TaskStateChange) -> Suspect {
+    let at = task.stopped_at.unwrap();
     Suspect {
         task: Some(task),
         container: Some("agent".into()),
-        steady_revision: Some(arn("dbward-agent:7")),
-        failed_deployment: None,
-        service: None,
+        steady: Some(steady("dbward-agent:7", at - time::Duration::days(30))),
+        ..Suspect::at(at)
     }
+}
+
+fn steady(revision: &str, since: OffsetDateTime) -> SteadyRevisions {
+    SteadyRevisions::first(arn(revision), since)
+}
+
+/// At no time that matters.
+fn nothing() -> Suspect {
+    Suspect::at(OffsetDateTime::UNIX_EPOCH)
 }
 
 async fn gathered(fake: &Fake, suspect: &Suspect) -> Evidence {
@@ -135,6 +144,7 @@ async fn the_last_lines_are_shown_without_secrets_and_colours() {
     );
     assert_eq!(evidence.gaps, Vec::<String>::new());
     assert_eq!(*fake.asked.lock().unwrap(), [format!("Last eu-west-1 /ecs/agent {}", stream("agent"))]);
+    assert!(evidence.steady_since.is_some() && evidence.compared_with.is_none(), "it ran for a month");
 }
 
 #[tokio::test]
@@ -144,8 +154,9 @@ async fn a_crash_soon_after_the_start_shows_the_first_lines_too() {
         (5, None, (1, 5), false),
         (20, None, (1, 20), false),
         (25, Some((1, 5)), (6, 25), false),
-        (30, Some((1, 10)), (11, 30), true),
-        (100, Some((1, 10)), (81, 100), true),
+        (30, Some((1, 10)), (11, 30), false),
+        (31, Some((1, 10)), (12, 31), true),
+        (1_000, Some((1, 10)), (981, 1_000), true),
     ] {
         let fake = fake(vec![container("agent", awslogs())], numbered(lines));
         let evidence = gathered(&fake, &suspect(task(soon))).await;
@@ -210,6 +221,30 @@ async fn other_drivers_and_none_are_said() {
         (Some(logs("none", &[])), "The container \"agent\" keeps no lines: its log driver is none."),
         (Some(logs("splunk", &[])), "The container \"agent\" logs through splunk; its lines are not read here."),
         (
+            Some(logs("splunk", &[("splunk-url", "https://u:s3cr3t@splunk.internal:8088")])),
+            "The container \"agent\" logs through splunk to https://u:[redacted]@splunk.internal:8088; its lines are not read here.",
+        ),
+        (
+            Some(logs("fluentd", &[("fluentd-address", "fluentd.internal:24224")])),
+            "The container \"agent\" logs through fluentd to fluentd.internal:24224; its lines are not read here.",
+        ),
+        (
+            Some(logs("gelf", &[("gelf-address", "udp://graylog.internal:12201")])),
+            "The container \"agent\" logs through gelf to udp://graylog.internal:12201; its lines are not read here.",
+        ),
+        (
+            Some(logs("syslog", &[("syslog-address", "tcp+tls://syslog.internal:6514")])),
+            "The container \"agent\" logs through syslog to tcp+tls://syslog.internal:6514; its lines are not read here.",
+        ),
+        (
+            Some(logs("journald", &[])),
+            "The container \"agent\" logs through journald: its lines are on the host that it ran on.",
+        ),
+        (
+            Some(logs("json-file", &[])),
+            "The container \"agent\" logs through json-file: its lines are on the host that it ran on.",
+        ),
+        (
             Some(logs(
                 "awsfirelens",
                 &[("Name", "cloudwatch_logs"), ("region", "eu-west-1"), ("log_group_name", "/a/b")],
@@ -259,6 +294,15 @@ async fn what_fails_costs_a_sentence() {
             "The container \"agent\" wrote nothing to /ecs/agent: it did not start.".to_owned(),
         ),
         (
+            Unseen::Deeper,
+            true,
+            format!(
+                "No line of \"agent\" was found within 3 pages of the log stream {name} in /ecs/agent, and there are more; look \
+                 there: https://eu-west-1.console.aws.amazon.com/cloudwatch/home?region=eu-west-1#logsV2:log-groups/log-group/\
+                 $252Fecs$252Fagent/log-events/agent$252Fagent$252F{TASK}"
+            ),
+        ),
+        (
             Unseen::Throttled,
             true,
             "The lines of \"agent\" could not be read from /ecs/agent: AWS throttled the call.".to_owned(),
@@ -286,7 +330,7 @@ async fn revisions_that_cannot_be_read_cost_a_sentence() {
     let mut broken = fake(vec![container("agent", awslogs())], numbered(1));
     broken.revisions.insert("dbward-agent:6".into(), Err(Unseen::Denied));
     let mut suspect = suspect(task(|_| {}));
-    suspect.steady_revision = Some(arn("dbward-agent:6"));
+    suspect.steady = Some(steady("dbward-agent:6", suspect.at));
     let evidence = gathered(&broken, &suspect).await;
     assert_eq!(
         evidence.gaps,
@@ -298,9 +342,20 @@ async fn revisions_that_cannot_be_read_cost_a_sentence() {
     let gone = |revision| format!("The revision dbward-agent:{revision} does not exist any more.");
     assert_eq!(evidence.gaps, [gone(7), gone(6)]);
 
-    suspect.steady_revision = None;
+    suspect.steady = None;
     let evidence = gathered(&fake(vec![container("agent", awslogs())], numbered(1)), &suspect).await;
     assert_eq!(evidence.gaps, ["No revision was seen steady before, so there is nothing to compare this one with."]);
+
+    let standalone = |detail: &mut Value| {
+        detail["group"] = json!("family:dbward-agent");
+        detail["startedBy"] = Value::Null;
+    };
+    suspect.task = Some(task(standalone));
+    let evidence = gathered(&fake(vec![container("agent", awslogs())], numbered(1)), &suspect).await;
+    assert_eq!(
+        evidence.gaps,
+        ["No task of its family was seen to end well before, so there is nothing to compare its revision with."]
+    );
 
     suspect.task = Some(task(|detail| detail["taskDefinitionArn"] = Value::Null));
     let evidence = gathered(&broken, &suspect).await;
@@ -348,10 +403,32 @@ async fn the_timeline_is_in_the_order_of_time() {
             "09:57:53 image pulled in 3 s",
             "09:58:02 started",
             "10:04:10 stopping, after it ran for 6 min 7 s",
-            "10:04:29 containers ended (agent exit 1, unhealthy)",
+            "10:04:10 health last seen: agent UNHEALTHY",
+            "10:04:29 containers ended (agent exit 1)",
             "10:04:30 stopped",
         ]
     );
+}
+
+#[tokio::test]
+async fn health_is_told_where_ecs_checks_it() {
+    let checked = || {
+        let mut container = container("agent", awslogs());
+        container.settings.insert("health check", "CMD true".into());
+        container
+    };
+    for (status, container, told) in [
+        ("HEALTHY", checked(), Some("health last seen: agent HEALTHY")),
+        ("UNKNOWN", checked(), Some("health last seen: agent UNKNOWN")),
+        ("UNKNOWN", container("agent", awslogs()), None),
+        ("HEALTHY", container("agent", awslogs()), None),
+    ] {
+        let fake = fake(vec![container], numbered(1));
+        let task = task(|detail| detail["containers"][0]["healthStatus"] = json!(status));
+        let evidence = gathered(&fake, &suspect(task)).await;
+        let health = evidence.timeline.iter().find(|moment| moment.what.contains("health"));
+        assert_eq!(health.map(|moment| moment.what.as_str()), told, "{status}");
+    }
 }
 
 fn service(rollout: Option<Rollout>, failed: i32, breaker: bool) -> ServiceSeen {
@@ -403,12 +480,12 @@ async fn the_deployment_under_way_is_said_and_tasks_are_counted() {
              breaker ends it",
         ),
     ] {
-        let suspect = Suspect { service: Some(service), ..Suspect::default() };
+        let suspect = Suspect { service: Some(service), ..nothing() };
         let evidence = gathered(&Fake::default(), &suspect).await;
         assert_eq!(evidence.deployment.as_deref(), Some(words));
         assert_eq!(evidence.running, Some(Running { running: 1, desired: 2, pending: 1 }));
     }
-    let suspect = Suspect { service: Some(service(Some(Rollout::Completed), 0, true)), ..Suspect::default() };
+    let suspect = Suspect { service: Some(service(Some(Rollout::Completed), 0, true)), ..nothing() };
     assert_eq!(gathered(&Fake::default(), &suspect).await.deployment, None);
 }
 
@@ -428,11 +505,73 @@ async fn what_is_being_deployed_is_compared_without_a_task() {
         ..Fake::default()
     };
     let seen = Some(service(Some(Rollout::InProgress), 0, true));
-    let suspect = Suspect { service: seen, steady_revision: Some(arn("dbward-agent:7")), ..Suspect::default() };
+    let suspect =
+        Suspect { service: seen, steady: Some(steady("dbward-agent:7", OffsetDateTime::UNIX_EPOCH)), ..nothing() };
     let evidence = gathered(&fake, &suspect).await;
     assert_eq!(evidence.compared_with.as_deref(), Some("dbward-agent:7"));
     assert_eq!(evidence.changes, ["image agent:v1 -> agent:v2"]);
     assert_eq!((evidence.gaps, evidence.logs), (vec![], vec![]));
+}
+
+#[tokio::test]
+async fn a_revision_that_was_steady_for_minutes_is_compared_with_the_one_before() {
+    let image = |number: u32| {
+        let mut container = container("agent", awslogs());
+        container.settings.insert("image", format!("agent:v{number}"));
+        (format!("dbward-agent:{number}"), Ok(revision(number, vec![container])))
+    };
+    let fake = Fake {
+        revisions: [image(6), image(7)].into(),
+        streams: [(stream("agent"), Ok(numbered(1)))].into(),
+        ..Fake::default()
+    };
+    let mut suspect = suspect(task(|_| {}));
+    let (long_ago, just_now) = (suspect.at - time::Duration::days(20), suspect.at - time::Duration::minutes(3));
+    suspect.steady = steady("dbward-agent:6", long_ago).after(&arn("dbward-agent:7"), just_now);
+    let evidence = gathered(&fake, &suspect).await;
+    assert_eq!(evidence.changes, ["image agent:v6 -> agent:v7"]);
+    assert_eq!(evidence.compared_with.as_deref(), Some("dbward-agent:6"));
+    assert_eq!((evidence.compared_with_since, evidence.steady_since), (Some(long_ago), Some(just_now)));
+
+    // A day later what changed then is not what broke it.
+    suspect.at += time::Duration::days(1);
+    let evidence = gathered(&fake, &suspect).await;
+    assert_eq!((evidence.changes, evidence.compared_with, evidence.gaps), (vec![], None, vec![]));
+    assert_eq!((evidence.compared_with_since, evidence.steady_since), (None, Some(just_now)));
+
+    // Of one that could not be read nobody says that nothing changed.
+    suspect.at -= time::Duration::days(1);
+    let without = Fake { revisions: [image(7)].into(), ..Fake::default() };
+    let evidence = gathered(&without, &suspect).await;
+    assert_eq!((&evidence.compared_with, evidence.steady_since), (&None, None));
+    assert!(evidence.gaps.contains(&"The revision dbward-agent:6 does not exist any more.".to_owned()), "{evidence:?}");
+}
+
+#[tokio::test]
+async fn what_failed_is_shown_above_a_long_trace() {
+    let mut lines = numbered(50);
+    lines.push("java.lang.IllegalStateException: no pool".into());
+    lines.extend((1..=60).map(|n| format!("\tat io.agent.Pool.step{n}(Pool.java:{n})")));
+    let fake = fake(vec![container("agent", awslogs())], lines);
+    let evidence = gathered(&fake, &suspect(task(|_| {}))).await;
+    let log = &evidence.logs[0];
+    assert!(log.tail.contains(&"java.lang.IllegalStateException: no pool".into()), "{:#?}", log.tail);
+    assert_eq!((log.tail.len(), log.gap), (20, true));
+}
+
+#[tokio::test]
+async fn lines_of_a_task_that_ecs_has_forgotten_are_found_by_its_id() {
+    let mut fake = fake(vec![container("agent", awslogs())], numbered(300));
+    let forgotten = Forgotten { task: task(|_| {}).task, revision: Some(arn("dbward-agent:7")) };
+    let suspect = Suspect { forgotten: Some(forgotten), container: Some("agent".into()), ..nothing() };
+    let evidence = gathered(&fake, &suspect).await;
+    let log = &evidence.logs[0];
+    assert_eq!((log.stream.clone(), log.head.len(), log.tail.len()), (stream("agent"), 10, 20));
+    assert!(evidence.timeline.is_empty());
+    // Whether it ran nobody knows any more.
+    fake.streams.clear();
+    let evidence = gathered(&fake, &suspect).await;
+    assert!(evidence.gaps[0].ends_with("wrote nothing, or its lines are not there yet."), "{evidence:?}");
 }
 
 #[tokio::test]

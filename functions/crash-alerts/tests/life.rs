@@ -60,6 +60,13 @@ fn fault(
     Fault { key: key(cause), nature, at, alert, deployment: deployment.map(str::to_owned) }
 }
 
+fn missing(running: u32, since: OffsetDateTime) -> Fault {
+    let mut fault = fault(Kind::TasksMissing, "below-desired", Nature::State, since, &format!("below-{since}"), None);
+    fault.alert.severity = if running == 0 { Severity::Critical } else { Severity::Error };
+    fault.alert.summary = format!("{running} of its 2 tasks run");
+    fault
+}
+
 impl Story {
     fn new() -> Self {
         Self {
@@ -101,10 +108,27 @@ impl Story {
     }
 
     fn crash_of(&mut self, deployment: &str) {
+        self.crash_as(deployment, Severity::Error);
+    }
+
+    fn crash_as(&mut self, deployment: &str, severity: Severity) {
         self.tasks += 1;
         let occurrence = format!("{deployment}-{}", self.tasks);
-        let fault = fault(Kind::Crash, "application-exit", Nature::Event, self.now, &occurrence, Some(deployment));
+        let mut fault = fault(Kind::Crash, "application-exit", Nature::Event, self.now, &occurrence, Some(deployment));
+        fault.alert.severity = severity;
         self.news(News::Fault(Box::new(fault)));
+    }
+
+    /// From outside it is seen that so many of its two tasks run, since `since`.
+    fn missing(&mut self, running: u32, since: OffsetDateTime) {
+        let fault = missing(running, since);
+        // As the table would know it.
+        let is_known = self.incident.is_some();
+        if !is_known {
+            self.news(News::Fault(Box::new(fault)));
+        } else if self.incident.as_ref().unwrap().follows(&fault, self.now) {
+            self.news(News::Again(Box::new(fault)));
+        }
     }
 
     fn alarm(&mut self, at: OffsetDateTime) {
@@ -288,6 +312,15 @@ fn a_failed_deployment_speaks_for_its_tasks() {
         assert_eq!(later.told().len(), told, "{of}");
     }
 
+    // Nor is the one that was spoken for, once it happens to another deployment.
+    let mut mixed = Story::new();
+    mixed.incident = Some(story.siblings[0].clone());
+    mixed.siblings = vec![deployment.clone()];
+    mixed.crash_of("ecs-svc/9");
+    assert_eq!(mixed.told(), [""; 0]);
+    mixed.crash_of("ecs-svc/8");
+    assert_eq!(mixed.told(), ["0 Opened 4"], "the deployment before crashes as well");
+
     // The one that was spoken for ends in silence, and is told if it outlives its speaker.
     let mut silent = Story::new();
     silent.incident = Some(story.siblings[0].clone());
@@ -372,7 +405,246 @@ fn a_late_fault_of_what_is_over_is_history_and_a_new_one_is_told() {
     story.news(News::Fault(Box::new(within)));
     assert_eq!(story.told().len(), 2);
     story.crash();
-    assert_eq!(story.told(), ["12 Opened 1"]);
+    assert_eq!(story.told(), ["12 Opened 2"]);
+}
+
+/// What a service's other incident is when this one begins.
+fn beside(other: &Story, fault: Fault, now: OffsetDateTime) -> Story {
+    let mut story = Story::new();
+    story.now = now;
+    story.siblings = other.incident.iter().cloned().collect();
+    story.news(News::Fault(Box::new(fault)));
+    story
+}
+
+#[test]
+fn a_crash_speaks_for_what_is_seen_from_outside_only_if_it_is_as_urgent_and_was_shortly_before() {
+    for (crash, ago, running, told) in [
+        (Severity::Error, 10, 1, 0),
+        (Severity::Error, 10, 0, 1),
+        (Severity::Critical, 10, 0, 0),
+        (Severity::Warning, 10, 1, 1),
+        (Severity::Error, 30, 1, 0),
+        (Severity::Error, 31, 1, 1),
+    ] {
+        let mut crashes = Story::new();
+        crashes.crash_as("ecs-svc/1", crash);
+        let now = BEGIN + Duration::minutes(ago);
+        let mut story = beside(&crashes, missing(running, BEGIN), now);
+        assert_eq!(story.told().len(), told, "{crash} {ago} minutes before {running} of 2 run");
+    }
+}
+
+#[test]
+fn a_placement_that_fails_is_told_whatever_warning_was_told_before() {
+    let mut reclaimed = Story::new();
+    reclaimed.crash_as("ecs-svc/1", Severity::Warning);
+    let fault = fault(Kind::Service, "service-task-placement-failure", Nature::Event, BEGIN, "p", None);
+    assert_eq!(beside(&reclaimed, fault, BEGIN).told(), ["0 Opened 1"]);
+}
+
+#[test]
+fn a_lesser_crash_takes_nothing_over_and_a_failed_deployment_becomes_as_urgent_as_its_crashes() {
+    let mut silent = Story::new();
+    silent.missing(1, BEGIN);
+    for (severity, taken) in [(Severity::Warning, 0), (Severity::Error, 1)] {
+        let mut crash = fault(Kind::Crash, "spot", Nature::Event, BEGIN, "c", Some("ecs-svc/1"));
+        crash.alert.severity = severity;
+        let story = beside(&silent, crash, BEGIN);
+        let incident = story.incident.unwrap();
+        assert_eq!((incident.speaks_for.len(), incident.severity), (taken, severity));
+        assert_eq!(story.siblings[0].voice == Voice::Own, taken == 0);
+    }
+
+    let mut crashes = Story::new();
+    (0..10).for_each(|_| crashes.crash_of("ecs-svc/9"));
+    let mut none = Story::new();
+    none.missing(0, BEGIN);
+    let mut story = Story::new();
+    story.siblings = vec![none.incident.unwrap(), crashes.incident.unwrap()];
+    let failed = fault(Kind::DeploymentFailed, "deployment-failed", Nature::Event, BEGIN, "d", Some("ecs-svc/9"));
+    story.news(News::Fault(Box::new(failed)));
+    let incident = story.incident.unwrap();
+    assert_eq!((incident.severity, incident.speaks_for.len()), (Severity::Critical, 2));
+}
+
+#[test]
+fn what_becomes_more_urgent_than_its_speaker_speaks_for_itself() {
+    let mut crashes = Story::new();
+    crashes.crash();
+    let mut story = beside(&crashes, missing(1, BEGIN), BEGIN + Duration::MINUTE);
+    story.health = Some(health(false));
+    story.minutes(2);
+    assert_eq!(story.told(), [""; 0]);
+    story.missing(0, BEGIN);
+    assert_eq!(story.told(), ["3 Opened 1"]);
+
+    // So do the crashes of a failed deployment that become a loop.
+    let failed = fault(Kind::DeploymentFailed, "deployment-failed", Nature::Event, BEGIN, "d", Some("ecs-svc/1"));
+    let deployment = beside(&crashes, failed, BEGIN);
+    let mut many = Story::new();
+    many.incident = Some(deployment.siblings[0].clone());
+    many.siblings.extend(deployment.incident);
+    (0..8).for_each(|_| many.crash());
+    assert_eq!(many.told(), [""; 0]);
+    many.crash();
+    assert_eq!(many.told(), ["0 Opened 10"]);
+
+    // The speaker of a speaker speaks for both, for as long as it says enough.
+    let failed = fault(Kind::DeploymentFailed, "deployment-failed", Nature::Event, BEGIN, "d", Some("ecs-svc/1"));
+    let deployment = beside(&crashes, failed, BEGIN);
+    let mut story = beside(&crashes, missing(1, BEGIN), BEGIN);
+    story.siblings = vec![deployment.incident.clone().unwrap(), deployment.siblings[0].clone()];
+    story.health = Some(health(false));
+    story.minutes(2);
+    assert_eq!(story.told(), [""; 0]);
+    story.siblings.remove(0);
+    story.minutes(1);
+    assert_eq!(story.told(), ["3 Opened 1"]);
+}
+
+#[test]
+fn a_state_that_gets_worse_is_told_at_once_and_counts_once() {
+    let mut story = Story::new();
+    story.health = Some(health(false));
+    story.missing(1, BEGIN);
+    story.seconds(20);
+    story.missing(0, BEGIN);
+    assert_eq!(story.told(), ["0 Opened 1", "0 Escalated 1"]);
+    let incident = story.incident.clone().unwrap();
+    assert_eq!((incident.severity, incident.alert.summary.as_str()), (Severity::Critical, "0 of its 2 tasks run"));
+    // Better again, but not well: no news, and a repeat does not say the worst for ever.
+    for _ in 0..5 * 60 {
+        story.minutes(1);
+        story.missing(1, BEGIN);
+    }
+    let incident = story.incident.clone().unwrap();
+    assert_eq!(story.told(), ["240 Repeated 1"]);
+    assert_eq!((incident.severity, incident.alert.summary.as_str()), (Severity::Critical, "1 of its 2 tasks run"));
+    assert_eq!(incident.count, 1);
+}
+
+#[test]
+fn the_words_of_a_state_follow_what_is_seen_every_few_minutes() {
+    let mut story = Story::new();
+    let stuck = |minutes: i64| {
+        let mut fault = fault(Kind::DeploymentStuck, "deployment-stuck", Nature::State, BEGIN, "stuck", None);
+        fault.alert.summary = format!("under way for {minutes} min");
+        fault
+    };
+    story.news(News::Fault(Box::new(stuck(0))));
+    let mut writes = 0;
+    for minute in 1..=242 {
+        story.minutes(1);
+        let fault = stuck(minute);
+        if story.incident.as_ref().unwrap().follows(&fault, story.now) {
+            story.news(News::Again(Box::new(fault)));
+            writes += 1;
+        }
+    }
+    assert_eq!(story.told(), ["0 Opened 1", "240 Repeated 1"]);
+    assert_eq!((writes, story.incident.unwrap().alert.summary.as_str()), (48, "under way for 240 min"));
+}
+
+#[test]
+fn an_alarm_is_not_said_to_be_what_it_was_before() {
+    let mut story = Story::new();
+    story.alarm(BEGIN + Duration::MINUTE);
+    let incident = story.incident.clone().unwrap();
+    let mut older = fault(Kind::Alarm, "alarm", Nature::State, BEGIN, "older", None);
+    older.alert.severity = Severity::Critical;
+    assert!(!incident.follows(&older, BEGIN + Duration::HOUR), "it is older than what is known");
+    older.at = BEGIN + Duration::MINUTE;
+    assert!(incident.follows(&older, BEGIN + Duration::HOUR));
+    story.alarm_over(BEGIN + Duration::minutes(2));
+    assert!(!story.incident.unwrap().follows(&older, BEGIN + Duration::HOUR), "it is over");
+}
+
+/// A crash each so many minutes, and a service that is well in between.
+fn slow_loop(crashes: u32, minutes: u32) -> Story {
+    let mut story = Story::new();
+    story.health = Some(health(true));
+    for _ in 0..crashes {
+        story.crash();
+        story.minutes(minutes);
+    }
+    story
+}
+
+#[test]
+fn a_slow_crash_loop_is_one_incident_that_comes_back() {
+    let mut story = slow_loop(32, 15);
+    let id = story.incident.as_ref().unwrap().id.clone();
+    assert_eq!(
+        story.told(),
+        ["0 Opened 1", "11 Resolved 1", "15 Opened 2", "30 Escalated 3", "135 Escalated 10", "375 Repeated 26"]
+    );
+    assert_eq!(story.incident.as_ref().unwrap().notes, ["It is back for the 1st time since 01:00 UTC."]);
+    assert_eq!(story.incident.as_ref().unwrap().severity, Severity::Critical);
+    story.minutes(30);
+    assert_eq!(story.told(), ["486 Resolved 32"]);
+    let past = story.rest.clone().unwrap().past.unwrap();
+    assert_eq!((past.id, past.count, past.messages, past.returns), (id, 32, 7, 1));
+}
+
+#[test]
+fn however_slow_a_loop_is_it_is_a_handful_of_messages() {
+    for minutes in [11, 12, 20, 25, 45, 90, 200, 350] {
+        let told = slow_loop(24 * 60 / minutes, minutes).told();
+        let openings = told.iter().filter(|told| told.contains("Opened")).count();
+        assert!(openings <= 6, "each {minutes} minutes: {told:?}");
+        assert!(told.len() <= 18, "each {minutes} minutes: {told:?}");
+    }
+}
+
+#[test]
+fn what_happens_again_the_next_day_is_another_incident() {
+    for (hours, id_is_the_same) in [(1, true), (5, true), (7, false), (24, false)] {
+        let mut story = slow_loop(1, 60 * hours);
+        let first = story.rest.clone().unwrap().past.unwrap();
+        story.crash();
+        let incident = story.incident.unwrap();
+        assert_eq!(incident.id == first.id, id_is_the_same, "{hours} hours later");
+        assert_eq!((incident.returns, incident.count), if id_is_the_same { (1, 2) } else { (0, 1) });
+    }
+}
+
+#[test]
+fn what_ops_never_heard_of_does_not_come_back() {
+    let mut story = Story::new();
+    story.rules.silences = silence::read("01:00-01:30").0;
+    story.health = Some(health(true));
+    story.crash();
+    story.minutes(60);
+    story.crash();
+    assert_eq!(story.told(), ["60 Opened 1"]);
+    assert_eq!(story.incident.unwrap().notes, [""; 0]);
+}
+
+#[test]
+fn what_comes_back_while_its_end_is_told_comes_back_as_well() {
+    let mut story = slow_loop(1, 5);
+    let incident = story.incident.as_mut().unwrap();
+    (incident.phase, incident.over_at) = (Phase::Closed, Some(story.now));
+    story.now += Duration::SECOND;
+    story.told();
+    story.crash();
+    assert_eq!(story.told(), ["5 Opened 2"]);
+    let incident = story.incident.unwrap();
+    assert_eq!((incident.returns, incident.notes.len(), incident.count), (1, 1, 2));
+}
+
+#[test]
+fn what_was_stored_before_is_read() {
+    let mut story = Story::new();
+    story.crash();
+    let mut stored = serde_json::to_value(story.incident.unwrap()).unwrap();
+    stored.as_object_mut().unwrap().remove("returns");
+    stored["heard"].as_object_mut().unwrap().remove("severity");
+    let incident: Incident = serde_json::from_value(stored).unwrap();
+    assert_eq!((incident.returns, incident.heard.unwrap().severity), (0, None));
+    let rest = r#"{"over_at": "2026-11-21T01:00:00Z", "first_at": null}"#;
+    assert_eq!(serde_json::from_str::<Rest>(rest).unwrap().past, None);
 }
 
 #[test]

@@ -26,14 +26,14 @@ fn planned(message: &Value, choice: &AlarmChoice, observed: Observed) -> String 
     let message = QueueMessage::parse(&message.to_string()).unwrap();
     match plan(&message, choice, observed) {
         Plan::Observe(news, _) => match *news {
-            News::Fault(fault) => format!("{} {}", fault.alert.kind.word(), fault.key.cause),
+            News::Fault(fault) | News::Again(fault) => format!("{} {}", fault.alert.kind.word(), fault.key.cause),
             News::Over(over) => format!("over {}", over.key.cause),
             News::Done(fault) => format!("{} {}", fault.alert.kind.word(), fault.alert.cause),
         },
         Plan::RememberSteadyRevision(service) => format!("remember {}", service.name()),
         Plan::RememberRollout(rollout) => format!("rollout {}", rollout.service.name()),
         Plan::Look(incident) => format!("look {incident}"),
-        Plan::Sweep => "sweep".to_owned(),
+        Plan::Sweep { is_late } => if is_late { "late sweep" } else { "sweep" }.to_owned(),
         Plan::Nothing(_) => "nothing".to_owned(),
     }
 }
@@ -139,7 +139,7 @@ fn sweeps_and_observations() {
     let aged = |seconds: i64| Observed { sent_at: Some(observed().now - Duration::seconds(seconds)), ..observed() };
     assert_eq!(planned(&sweep, &choice(), observed()), "sweep");
     assert_eq!(planned(&sweep, &choice(), aged(119)), "sweep");
-    assert_eq!(planned(&sweep, &choice(), aged(121)), "nothing");
+    assert_eq!(planned(&sweep, &choice(), aged(121)), "late sweep");
     let mut observation = json!({
         "watchkeeper": "observation", "id": "1", "from": "config-sync", "subject": "secret s", "cause": "login-failed",
         "state": "opened", "severity": "error", "summary": "no login"

@@ -285,6 +285,74 @@ fn little_is_written_while_nothing_changes() {
     assert_eq!(written, 2);
 }
 
+/// When it is told first that too few run, where each minute the counts (running, desired, pending) are so.
+fn told_at(looks: impl IntoIterator<Item = (i32, i32, i32)>) -> Option<i64> {
+    let mut watch = Watch::default();
+    (0..).zip(looks).find_map(|(at, (running, desired, pending))| {
+        let mut found = service("server", running, desired);
+        found.sight.tasks.pending = pending;
+        let news = watch.look(&[there(found)], minute(at));
+        news.iter().any(|news| matches!(news, News::Fault(Silent::BelowDesired, _))).then_some(at)
+    })
+}
+
+#[test]
+fn a_service_that_grows_in_steps_is_getting_there() {
+    // From 10 to 30 tasks, two more are wanted every other minute, and a task needs four minutes to start.
+    let wanted = |at: i32| (10 + at.max(0) / 2 * 2).min(30);
+    let looks = (0..40).map(|at| (wanted(at - 4), wanted(at), wanted(at) - wanted(at - 4)));
+    assert_eq!(looks.clone().filter(|(running, desired, _)| running < desired).count(), 22);
+    assert_eq!(told_at(looks), None);
+    // All at once, by tasks that start one after the other.
+    assert_eq!(told_at((0..40).map(|at| ((10 + at / 2).min(30), 30, 0))), None);
+}
+
+#[test]
+fn a_service_whose_tasks_come_and_go_is_well() {
+    // At each look one of 200 is being replaced.
+    assert_eq!(told_at((0..100).map(|_| (199, 200, 1))), None);
+    // ECS has not begun with that yet at most of the looks.
+    assert_eq!(told_at((0..100).map(|at| (199, 200, i32::from(at % 9 == 0)))), None);
+    // A whole zone's spot tasks are taken, again and again, and come back.
+    assert_eq!(told_at((0..200).map(|at| ([180, 150, 149, 165][at % 4], 200, 0))), None);
+    assert_eq!(told_at((0..200).map(|at| (1 + i32::from(at % 9 == 0), 4, 0))), None);
+}
+
+#[test]
+fn what_is_stuck_is_told_whatever_is_wanted_meanwhile() {
+    for (name, looks, at) in [
+        ("one of many that ECS cannot place", vec![(199, 200, 0); 20], Some(10)),
+        ("more than a few on their way", vec![(180, 200, 20); 20], Some(10)),
+        ("one of few on its way", vec![(18, 19, 1); 20], Some(10)),
+        ("one of twenty on its way", vec![(19, 20, 1); 60], None),
+        ("none, on their way", vec![(0, 40, 40); 20], Some(10)),
+        ("more is wanted each minute", (0..20).map(|at| (5, 10 + at, 0)).collect(), Some(10)),
+        ("none runs, and more is wanted", (0..20).map(|at| (0, 1 + at, 1)).collect(), Some(10)),
+        ("less is wanted", (0..20).map(|at| (5, 30 - at, 0)).collect(), Some(10)),
+        ("it loses one after the other", (0..30).map(|at| (30 - at, 30, 0)).collect(), Some(11)),
+        ("it grows, and then no more", (0..40).map(|at| (at.min(8), 10, 0)).collect(), Some(18)),
+        ("the last of them goes", (0..40).map(|at| (i32::from(at < 5), 3, 0)).collect(), Some(10)),
+    ] {
+        assert_eq!(told_at(looks), at, "{name}");
+    }
+}
+
+#[test]
+fn what_was_told_is_the_same_until_all_run_or_are_on_their_way() {
+    let mut watch = Watch::default();
+    let mut look = |running, pending, at| {
+        let mut found = service("server", running, 40);
+        found.sight.tasks.pending = pending;
+        watch.look(&[there(found)], minute(at))
+    };
+    look(20, 0, 0);
+    for (at, running) in (10..).zip([20, 25, 38, 30, 39]) {
+        assert_eq!(look(running, 0, at), [below(NOW)], "minute {at}");
+    }
+    let words = "39 of 40 tasks run again, and the others are on their way";
+    assert_eq!(look(39, 1, 15), [over(Silent::BelowDesired, words)]);
+}
+
 fn any_seen(name: &'static str) -> impl Strategy<Value = Option<Seen>> {
     let found = (0..4, 0..4, 0..3, any::<bool>(), 0..4_u8, 0..90_i64).prop_map(
         move |(running, desired, id, busy, odd, age)| {
@@ -311,6 +379,25 @@ fn is_short(seen: &Seen) -> bool {
 }
 
 proptest! {
+    #[test]
+    fn told_is_what_had_too_few_all_the_time_and_never_got_more(
+        looks in prop::collection::vec((0..4_i32, 0..3_i32, 1..12_usize), 1..12)
+    ) {
+        // Each state lasts for some minutes.
+        let looks: Vec<_> = looks.into_iter().flat_map(|(running, more, lasts)| {
+            vec![(running, running + more); lasts]
+        }).collect();
+        let at = told_at(looks.iter().map(|(running, desired)| (*running, *desired, 0)));
+        let is_stuck = |at: &usize| {
+            let span = &looks[at.saturating_sub(10)..=*at];
+            let (last, _) = looks[*at];
+            let has_shrunk = span.windows(2).all(|two| two[1].0 <= two[0].0);
+            span.len() == 11 && has_shrunk && span.iter().all(|(running, desired)| running < desired && last < *desired)
+        };
+        let stuck = (0..looks.len()).find(is_stuck).map(|at| i64::try_from(at).unwrap());
+        prop_assert_eq!(at, stuck);
+    }
+
     #[test]
     fn faults_keep_the_limit_and_overs_follow_them_once(
         // Whether a service is short, and whether the look is settled, minute by minute.

@@ -9,8 +9,10 @@ use crate::report::Report;
 
 /// Characters of a value: as many as a tag's, and more than any name's.
 const CHARACTERS: usize = 256;
-/// Values of one list.
+/// Values of one list …
 const VALUES: usize = 50;
+/// … and bytes of them: whatever the names are, the lists leave room for the message.
+const BYTES: usize = 12_000;
 
 /// A value.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,6 +47,7 @@ pub(crate) fn of_report(report: &Report) -> Vec<(&'static str, Attribute)> {
     let alert = &report.alert;
     let known = [
         ("incident", Some(report.incident.as_str())),
+        ("about", Some(alert.about.as_str())),
         ("cluster", alert.cluster.as_deref()),
         ("service", alert.service.as_deref()),
         ("cause", Some(alert.cause.as_str())),
@@ -64,6 +67,7 @@ pub(crate) fn of_digest(digest: &Digest<'_>) -> Vec<(&'static str, Attribute)> {
     attributes.extend(short(digest.id).map(|id| ("incident", Attribute::Text(id))));
     let reports = digest.reports;
     let lists = [
+        ("about", values(reports.iter().map(|report| report.alert.about.as_str()))),
         ("cluster", values(reports.iter().filter_map(|report| report.alert.cluster.as_deref()))),
         ("service", values(reports.iter().filter_map(|report| report.alert.service.as_deref()))),
         ("cause", values(reports.iter().map(|report| report.alert.cause.as_str()))),
@@ -76,7 +80,13 @@ pub(crate) fn of_digest(digest: &Digest<'_>) -> Vec<(&'static str, Attribute)> {
 
 /// Each value once.
 fn values<'a>(all: impl Iterator<Item = &'a str>) -> Vec<String> {
-    all.filter_map(short).collect::<BTreeSet<_>>().into_iter().take(VALUES).collect()
+    let once = all.filter_map(short).collect::<BTreeSet<_>>();
+    let mut bytes = 0;
+    let fits = |value: &String| {
+        bytes += value.len();
+        bytes <= BYTES
+    };
+    once.into_iter().take(VALUES).take_while(fits).collect()
 }
 
 /// A filter compares whole values, so that nothing is said where one is cut.

@@ -8,12 +8,13 @@ use crate::clean::address;
 use crate::digest::Digest;
 use crate::email::{aftermath, as_of, tasks};
 use crate::evidence::LogTail;
-use crate::headline::{headline, when};
+use crate::headline::{headline, line, when};
 use crate::machine::{state, state_of_digest};
 use crate::markdown::{code, prose, within};
 use crate::report::Notice;
 use crate::room::{Fitted, Room};
 use crate::subject;
+use crate::tight::Line;
 
 /// What a chat has room for.
 pub(crate) const ROOM: Room = Room { text: 400, list: 10, tail: 12, head: 4, line: 200 };
@@ -77,14 +78,14 @@ pub(crate) fn of_report(fitted: &Fitted, log_lines: bool) -> Value {
         "id": format!("{}-{}", report.incident, report.number),
         "content": {
             "textType": "client-markdown",
-            "title": title(&subject::of_report(report)),
+            "title": telling(&subject::line(report), subject::CHARACTERS),
             "description": description.done(),
             "nextSteps": next,
             "keywords": keywords,
         },
         "metadata": {
             "threadId": report.incident,
-            "summary": title(&headline(report)),
+            "summary": telling(&line(report), TITLE),
             "eventType": format!("watchkeeper-{}", state(report.notice)),
             "relatedResources": Some(within(resource, NEXT_STEP)).into_iter().filter(|name| !name.is_empty()).collect::<Vec<_>>(),
             "additionalContext": {
@@ -150,6 +151,17 @@ fn runbook(runbook: &str) -> String {
 
 fn title(text: &str) -> String {
     within(text, TITLE)
+}
+
+/// As [`title`]; where what is escaped takes room, names give way to what happened once more.
+fn telling(line: &Line, mut room: usize) -> String {
+    loop {
+        let escaped = prose(&line.clone().within(room));
+        if room == 0 || escaped.chars().count() <= TITLE {
+            return escaped;
+        }
+        room -= 1;
+    }
 }
 
 fn keyword(text: &str) -> String {

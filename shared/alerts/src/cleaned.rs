@@ -39,6 +39,7 @@ fn clean_evidence(evidence: &mut Evidence) {
         moment.what = one_line(&moment.what);
     }
     evidence.compared_with = known(evidence.compared_with.as_deref());
+    evidence.aftermath = known(evidence.aftermath.as_deref());
     evidence.deployment = known(evidence.deployment.as_deref());
     evidence.changes = written(&evidence.changes);
     evidence.gaps = lines(&evidence.gaps);

@@ -4,6 +4,7 @@
 use crate::digest::Digest;
 use crate::evidence::{Evidence, LogTail, Running};
 use crate::headline::{headline, when};
+use crate::last_words;
 use crate::moment;
 use crate::paper::Paper;
 use crate::report::{Notice, Report};
@@ -43,7 +44,7 @@ pub(crate) fn of_report(fitted: &Fitted, log_lines: bool) -> String {
         for log in &evidence.logs {
             tail(&mut paper, log, log_lines, as_of(report));
         }
-        changes(&mut paper, evidence);
+        changes(&mut paper, report, evidence);
         timeline(&mut paper, evidence);
     }
     details(&mut paper, report);
@@ -65,7 +66,7 @@ pub(crate) fn of_report(fitted: &Fitted, log_lines: bool) -> String {
 fn glance(paper: &mut Paper, report: &Report, log_lines: bool) {
     facts(paper, report, |label| WHY.contains(&label));
     if let Some(last) = last_words(report).filter(|_| log_lines) {
-        paper.labelled("It said", last);
+        paper.labelled("It said", &last);
     }
     paper.labelled("When", &when(report));
     let evidence = report.evidence.as_ref().filter(|_| report.notice != Notice::Resolved);
@@ -82,11 +83,10 @@ fn glance(paper: &mut Paper, report: &Report, log_lines: bool) {
     }
 }
 
-/// The last line that the container wrote, which often says why.
-pub(crate) fn last_words(report: &Report) -> Option<&str> {
+/// What the container said at its end, which often says why.
+pub(crate) fn last_words(report: &Report) -> Option<String> {
     let evidence = report.evidence.as_ref().filter(|_| report.notice != Notice::Resolved)?;
-    let lines = evidence.logs.first()?.tail.iter();
-    lines.rev().map(|line| line.trim()).find(|line| !line.is_empty())
+    last_words::of(&evidence.logs.first()?.tail)
 }
 
 /// What became of a service whose deployment failed, as long as that is news.
@@ -98,10 +98,30 @@ pub(crate) fn aftermath(report: &Report) -> Option<&str> {
 /// What a revision changed may be what broke it, and the one before is known.
 pub(crate) fn way_back(report: &Report) -> Option<String> {
     let evidence = report.evidence.as_ref().filter(|evidence| !evidence.changes.is_empty())?;
-    let steady = evidence.compared_with.as_ref()?;
-    Some(format!(
-        "This revision is not the one that was last seen steady: if what changed explains it, go back to {steady}."
-    ))
+    let other = evidence.compared_with.as_ref()?;
+    let why = if evidence.steady_since.is_some() {
+        "This revision has not run for long"
+    } else if is_standalone(report) {
+        "This revision is not the one that ended well before"
+    } else {
+        "This revision is not the one that was last seen steady"
+    };
+    Some(format!("{why}: if what changed explains it, go back to {other}."))
+}
+
+/// Whether it is about tasks that no service started: they are never steady, they end well.
+fn is_standalone(report: &Report) -> bool {
+    report.alert.service.is_none()
+}
+
+/// What the revision is compared with: `agent:7, which was last seen steady`.
+fn other_revision(report: &Report, evidence: &Evidence, other: &str) -> String {
+    match (evidence.steady_since, evidence.compared_with_since) {
+        (Some(_), Some(since)) => format!("{other}, which ran before it since {}", moment::utc(since)),
+        (Some(_), None) => format!("{other}, which ran before it"),
+        (None, _) if is_standalone(report) => format!("{other}, which ended well before"),
+        (None, _) => format!("{other}, which was last seen steady"),
+    }
 }
 
 /// `1 of 2 running, 1 about to`.
@@ -161,16 +181,25 @@ fn log_line(paper: &mut Paper, line: &str) {
     paper.line(format!("  {line}").trim_end());
 }
 
-fn changes(paper: &mut Paper, evidence: &Evidence) {
-    if let Some(steady) = &evidence.compared_with {
-        if evidence.changes.is_empty() {
-            paper.heading("What changed");
-            paper.prose(&format!("Nothing that is compared, against {steady}, which was last seen steady."));
-        } else {
-            paper.heading(&format!("What changed against {steady}, which was last seen steady"));
+fn changes(paper: &mut Paper, report: &Report, evidence: &Evidence) {
+    match (&evidence.compared_with, evidence.steady_since) {
+        (Some(other), _) => {
+            let other = other_revision(report, evidence, other);
+            if evidence.changes.is_empty() {
+                paper.heading("What changed");
+                paper.prose(&format!("Nothing that is compared, against {other}."));
+            } else {
+                paper.heading(&format!("What changed against {other}"));
+            }
         }
-    } else if !evidence.changes.is_empty() {
-        paper.heading("What changed");
+        (None, Some(since)) => {
+            let revision = report.alert.facts.iter().find(|fact| fact.label == "Revision");
+            let revision = revision.map_or("this revision", |fact| &fact.value);
+            paper.heading("What changed");
+            paper.prose(&format!("Nothing of late: {revision} has run since {}.", moment::utc(since)));
+        }
+        (None, None) if !evidence.changes.is_empty() => paper.heading("What changed"),
+        (None, None) => {}
     }
     evidence.changes.iter().for_each(|change| paper.line(&format!("  {change}")));
     if let Some(deployment) = &evidence.deployment {

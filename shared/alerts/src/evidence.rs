@@ -10,8 +10,15 @@ pub struct Evidence {
     pub logs: Vec<LogTail>,
     /// The task's life, in the order of time.
     pub timeline: Vec<Moment>,
-    /// The revision that was last seen steady, `family:revision`, if it is another one.
+    /// The revision that it is compared with, `family:revision`: the one that was last seen steady, or, where that is the task's own and
+    /// young, the one before.
     pub compared_with: Option<String>,
+    /// Since when that one was seen steady, if it is the one before.
+    #[serde(default, with = "time::serde::rfc3339::option")]
+    pub compared_with_since: Option<OffsetDateTime>,
+    /// Since when the task's own revision is seen steady, if it is the newest that was.
+    #[serde(default, with = "time::serde::rfc3339::option")]
+    pub steady_since: Option<OffsetDateTime>,
     /// What the task's revision changed against it, a line each: `image  old -> new`. Values of variables are never read.
     pub changes: Vec<String>,
     /// What became of the service whose deployment failed: whether it is rolled back, and what runs.
@@ -50,7 +57,7 @@ pub struct Moment {
     /// When.
     #[serde(with = "time::serde::rfc3339")]
     pub at: OffsetDateTime,
-    /// What happened: `created`, `image pulled`, `started`, `stopping`, `stopped`.
+    /// What happened: `created`, `image pulled`, `started`, `stopping`, `stopped`; and how its health was last seen.
     pub what: String,
 }
 

@@ -3,23 +3,32 @@
 use crate::alert::Kind;
 use crate::moment;
 use crate::report::{Notice, Report};
+use crate::tight::Line;
 
 /// `agent: container "agent" exited with code 1, 12 times in 3 min`.
 pub(crate) fn headline(report: &Report) -> String {
-    let (about, summary) = (&report.alert.about, &report.alert.summary);
+    line(report).whole()
+}
+
+/// The same, in its parts.
+pub(crate) fn line(report: &Report) -> Line {
     let lasted = moment::roughly(report.last_at - report.first_at);
-    match report.notice {
+    let (turn, after) = match report.notice {
         // What tells that it is over already says so.
-        Notice::Resolved if report.alert.kind == Kind::Resolved => format!("{about}: {summary}"),
-        Notice::Resolved => format!("{about}: over after {lasted}: {summary}{}", times(report)),
-        Notice::Repeated if report.last_at > report.first_at => {
-            format!("{about}: still so after {lasted}: {summary}{}", times(report))
-        }
-        Notice::Repeated => format!("{about}: still so: {summary}"),
-        Notice::Escalated => format!("{about}: {summary}{}, {} now", often(report), report.severity),
-        Notice::Opened | Notice::More | Notice::Done => {
-            format!("{about}: {summary}{}", often(report))
-        }
+        Notice::Resolved if report.alert.kind == Kind::Resolved => (String::new(), String::new()),
+        Notice::Resolved => (format!("over after {lasted}: "), times(report)),
+        Notice::Repeated if report.last_at > report.first_at => (format!("still so after {lasted}: "), times(report)),
+        Notice::Repeated => ("still so: ".to_owned(), String::new()),
+        Notice::Escalated => (String::new(), format!("{}, {} now", often(report), report.severity)),
+        Notice::Opened | Notice::More | Notice::Done => (String::new(), often(report)),
+    };
+    Line {
+        before: String::new(),
+        about: report.alert.about.clone(),
+        between: format!(": {turn}"),
+        summary: report.alert.summary.clone(),
+        after,
+        place: None,
     }
 }
 

@@ -17,6 +17,7 @@ mod digest;
 mod email;
 mod evidence;
 mod headline;
+mod last_words;
 mod machine;
 mod markdown;
 mod moment;
@@ -30,6 +31,7 @@ mod sight;
 mod sms;
 mod stuck_deployment;
 mod subject;
+mod tight;
 
 pub use alarm::{alarm, alarm_ok};
 pub use alert::{Alert, AlertKey, Fact, Kind, Link};

@@ -15,7 +15,7 @@ pub enum Notice {
     Opened,
     /// More of the same came while the first message was on its way.
     More,
-    /// It has happened so often that it is more urgent now.
+    /// It is more urgent now: it has happened so often, or has become worse.
     Escalated,
     /// It is still so, hours later.
     Repeated,

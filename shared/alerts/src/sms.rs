@@ -3,22 +3,23 @@
 
 use crate::clean::{ascii, shortened};
 use crate::digest::Digest;
-use crate::headline::{headline, word};
+use crate::headline::{line, word};
 use crate::report::Report;
+use crate::tight::Line;
 
 /// What SNS sends as one part, whatever the alphabet's table (SNS Developer Guide, "Publishing SMS messages").
 const CHARACTERS: usize = 140;
 
 pub(crate) fn of_report(report: &Report) -> String {
-    let place = report.alert.cluster.as_ref().map(|cluster| format!(" ({cluster})")).unwrap_or_default();
-    fitting(&format!("{} {}{place}", word(report), headline(report)))
+    let place = report.alert.cluster.clone().map(|cluster| (" (", cluster, ")"));
+    let line = Line { before: format!("{} ", word(report)), place, ..line(report) };
+    of_one_septet(&line.in_ascii().within(CHARACTERS))
 }
 
 pub(crate) fn of_digest(digest: &Digest<'_>) -> String {
-    fitting(&format!("{}: {}", digest.word(), digest.headline()))
+    of_one_septet(&shortened(&ascii(&format!("{}: {}", digest.word(), digest.headline())), CHARACTERS))
 }
 
-fn fitting(text: &str) -> String {
-    let text = ascii(text).replace(['[', '{'], "(").replace([']', '}'], ")").replace(['^', '~', '|', '\\', '`'], "-");
-    shortened(&text, CHARACTERS)
+fn of_one_septet(text: &str) -> String {
+    text.replace(['[', '{'], "(").replace([']', '}'], ")").replace(['^', '~', '|', '\\', '`'], "-")
 }

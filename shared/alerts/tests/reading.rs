@@ -92,6 +92,36 @@ fn an_observation() {
 }
 
 #[test]
+fn an_observation_that_names_a_service_is_of_that_service_also_for_filters() {
+    let arn = "arn:aws:ecs:eu-west-1:123456789012:service/dbward/server";
+    for (subject, about, cluster, service) in [
+        (arn.to_owned(), "server", Some("dbward"), Some("server")),
+        (format!("service {arn}"), "server", Some("dbward"), Some("server")),
+        (format!("health#{arn}"), "server", Some("dbward"), Some("server")),
+        ("secret formae-config".to_owned(), "secret formae-config", None, None),
+        ("arn:aws:ecs:eu-west-1:123456789012:cluster/dbward".to_owned(), "", None, None),
+    ] {
+        let message = json!({
+            "watchkeeper": "observation", "id": "o-1", "from": "health-watch", "subject": subject, "cause": "unwell",
+            "state": "opened", "severity": "error", "summary": "it does not answer"
+        });
+        let QueueMessage::Observation(observation) = QueueMessage::parse(&message.to_string()).unwrap() else {
+            panic!()
+        };
+        let alert = watchkeeper_alerts::observation(&observation);
+        assert_eq!((alert.cluster.as_deref(), alert.service.as_deref()), (cluster, service), "{subject}");
+        let about = if about.is_empty() { subject.as_str() } else { about };
+        let attributes = rendered(&alert).attributes;
+        let attribute = |name: &str| {
+            let found = attributes.iter().find(|(known, _)| *known == name);
+            found.map(|(_, value)| value.string_value())
+        };
+        assert_eq!(attribute("about").as_deref(), Some(about), "{subject}");
+        assert_eq!(attribute("service").as_deref(), service, "{subject}");
+    }
+}
+
+#[test]
 fn a_failed_deployment_is_one_occurrence_under_either_detail_type() {
     let deployment = sample("deployment-failed");
     let mut action = deployment.clone();

@@ -4,16 +4,16 @@ use std::ops::Range;
 
 use crate::word;
 
-/// A password that is longer than this in front of `@tcp(` is not looked for.
-const LOOK_BACK: usize = 256;
+/// What stands before `://` and is followed by an image, with its tag behind the colon.
+const OF_IMAGES: [&[u8]; 3] = [b"docker", b"oci", b"docker-daemon"];
 
-/// The passwords of all URLs, also of those that are percent-encoded as a whole, and of `user:password@tcp(host)`.
+/// The passwords of all URLs, also of those that are percent-encoded as a whole.
 pub(crate) fn find(text: &str, secrets: &mut Vec<Range<usize>>) {
     let bytes = text.as_bytes();
     let mut at = 0;
     while let Some(start) = next(bytes, at, b"://") {
         let end = start + 3 + length(bytes, start);
-        secrets.extend(raw(bytes, start, end));
+        secrets.extend(raw(bytes, start, end).or_else(|| broken_off(bytes, start, end)));
         at = start + 3;
         // What the credentials hold is no URL.
         if let Some(secret) = secrets.last() {
@@ -21,7 +21,6 @@ pub(crate) fn find(text: &str, secrets: &mut Vec<Range<usize>>) {
         }
     }
     encoded(bytes, secrets);
-    without_scheme(bytes, secrets);
 }
 
 fn next(text: &[u8], from: usize, what: &[u8]) -> Option<usize> {
@@ -86,6 +85,33 @@ fn raw(text: &[u8], start: usize, end: usize) -> Option<Range<usize>> {
     }
 }
 
+/// The password in a URL that was cut off before its `@`: where a port would be there is none. At the text's end it was a cut;
+/// within the text it has to look like a password, too.
+fn broken_off(text: &[u8], start: usize, end: usize) -> Option<Range<usize>> {
+    let (from, scheme) = (start + 3, scheme(text, start));
+    let url = &text[from..end];
+    if scheme.is_empty() || url.contains(&b'@') || OF_IMAGES.iter().any(|of| scheme.eq_ignore_ascii_case(of)) {
+        return None;
+    }
+    let user = word::run(url, 0, |c| c.is_ascii_alphanumeric() || b"_.~%+!-".contains(&c));
+    if url.get(user) != Some(&b':') {
+        return None;
+    }
+    let rest = &url[user + 1..];
+    let authority = word::run(rest, 0, |c| !matches!(c, b'/' | b'?' | b'#' | b')' | b']' | b',' | b';' | b'.' | b'}'));
+    let port = &rest[..authority];
+    let digits = word::run(rest, 0, |c| c.is_ascii_digit());
+    let ends = rest.get(digits).is_none_or(|c| !c.is_ascii_alphanumeric());
+    let is_named =
+        port.is_empty() || port.eq_ignore_ascii_case(b"port") || matches!(port[0], b'$' | b'{' | b'%' | b'*');
+    if (digits <= 5 && ends) || is_named {
+        return None;
+    }
+    let web = scheme.eq_ignore_ascii_case(b"http") || scheme.eq_ignore_ascii_case(b"https");
+    let is_one = end == text.len() || (!web && word::is_random(port));
+    is_one.then_some(from + user + 1..end)
+}
+
 /// Where the query begins: at a question mark with pairs behind it, since one can also stand in a password.
 fn query(url: &[u8]) -> usize {
     let Some(mark) = url.iter().position(|c| *c == b'?') else { return url.len() };
@@ -116,23 +142,5 @@ fn encoded(text: &[u8], secrets: &mut Vec<Range<usize>>) {
             secrets.push(from + colon + 3..from + sign);
         }
         at = end.max(from);
-    }
-}
-
-/// `user:password@tcp(host:3306)/name`, as Go writes it.
-fn without_scheme(text: &[u8], secrets: &mut Vec<Range<usize>>) {
-    for network in [b"@tcp(".as_slice(), b"@unix("] {
-        let mut at = 0;
-        while let Some(sign) = next(text, at, network) {
-            let floor = sign.saturating_sub(LOOK_BACK);
-            let word = text[floor..sign].iter().rposition(|c| c.is_ascii_whitespace() || matches!(c, b'"' | b'`'));
-            let word = word.map_or(floor, |space| floor + space + 1);
-            if let Some(colon) = text[word..sign].iter().position(|c| *c == b':')
-                && word + colon + 1 < sign
-            {
-                secrets.push(word + colon + 1..sign);
-            }
-            at = sign + network.len();
-        }
     }
 }

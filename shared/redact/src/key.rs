@@ -7,6 +7,8 @@ pub(crate) enum Kind {
     Password,
     /// A token or a key, which is never just a few characters.
     Token,
+    /// Several tokens or keys; also what a model counts by, so only a list of them says something.
+    Tokens,
     /// The value of a header for credentials: a scheme, and what follows it.
     Authorization,
     /// Cookies: several pairs.
@@ -49,6 +51,9 @@ const TOKENS: [&str; 28] = [
     "secretkeybase",
 ];
 
+/// How names end that stand before a list of tokens or keys.
+const LISTS: [&str; 7] = ["tokens", "secrets", "apikeys", "accesskeys", "secretkeys", "privatekeys", "signingkeys"];
+
 /// Of these, the whole last part of the name is asked for: `bypass`, `compass` and `design` end in them, too.
 const WHOLE: [(&str, Kind); 8] = [
     ("pass", Kind::Password),
@@ -83,6 +88,9 @@ pub(crate) fn kind(name: &str) -> Option<Kind> {
     }
     if TOKENS.iter().any(|end| joined.ends_with(end)) {
         return Some(Kind::Token);
+    }
+    if LISTS.iter().any(|end| joined.ends_with(end)) {
+        return Some(Kind::Tokens);
     }
     let last = last_part(name).to_ascii_lowercase();
     WHOLE.iter().find(|(word, _)| last == *word).map(|(_, kind)| *kind)
@@ -125,9 +133,10 @@ mod tests {
             assert_eq!(kind(name), Some(Kind::Authorization), "{name}");
         }
         assert_eq!(kind("Set-Cookie"), Some(Kind::Cookies));
-        for name in
-            ["token_count", "max_tokens", "secret_name", "secretArn", "key", "bypass", "design", "user", "", "17"]
-        {
+        for name in ["max_tokens", "secrets", "apiKeys"] {
+            assert_eq!(kind(name), Some(Kind::Tokens), "{name}");
+        }
+        for name in ["token_count", "secret_name", "secretArn", "key", "bypass", "design", "user", "", "17"] {
             assert_eq!(kind(name), None, "{name}");
         }
     }

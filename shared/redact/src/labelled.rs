@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use crate::key::{Kind, kind};
-use crate::value::{a_pair_follows, bare, is_no_secret, quoted, rest};
+use crate::value::{a_pair_follows, bare, is_no_secret, list, quoted, rest};
 use crate::word::{is_random, run};
 
 /// Names are not longer; of a longer one the end is looked at.
@@ -11,6 +11,9 @@ const NAME: usize = 64;
 
 /// What a token has at least: `token: x` is a message of a parser.
 const TOKEN: usize = 4;
+
+/// What a list of tokens has at least.
+const TOKENS: usize = 8;
 
 /// Schemes that are followed by one word.
 const SCHEMES: [&str; 5] = ["bearer", "basic", "token", "apikey", "negotiate"];
@@ -106,6 +109,10 @@ impl Name<'_> {
                 let from = at + 1;
                 secret(text, from..from + run(text, from, |c| c != b'<' && c != b'\n'), kind)
             }
+            // "--password", "…"
+            Some(b',') if is_closed && text[self.start] == b'-' => {
+                secret(text, quoted(text, self.skip_spaces(at + 1))?, kind)
+            }
             _ if is_closed || at == self.end => None,
             // --password …
             Some(c) if text[self.start] == b'-' && *c != b'-' => {
@@ -140,7 +147,11 @@ impl Name<'_> {
             // The pairs in it speak for themselves.
             return None;
         }
-        match (kind, quoted(text, at)) {
+        if kind == Kind::Tokens {
+            let tokens = list(text, at).filter(|all| all.len() >= TOKENS && is_made_up(&text[all.clone()]));
+            return tokens.and_then(|all| secret(text, all, kind));
+        }
+        match (kind, list(text, at).or_else(|| quoted(text, at))) {
             (Kind::Authorization, Some(value)) => secret(text, after_scheme(text, value), kind),
             (_, Some(value)) => secret(text, value, kind),
             (Kind::Authorization, None) => self.credentials(at),
@@ -193,6 +204,11 @@ fn after_scheme(text: &[u8], value: Range<usize>) -> Range<usize> {
     let spaces = run(&text[..value.end], value.start + scheme, |c| c == b' ');
     let is_one = spaces > 0 && SCHEMES.iter().any(|name| word.eq_ignore_ascii_case(name.as_bytes()));
     if is_one { value.start + scheme + spaces..value.end } else { value }
+}
+
+/// Has letters and digits, as words have not, nor lists of numbers.
+fn is_made_up(word: &[u8]) -> bool {
+    word.iter().any(u8::is_ascii_digit) && word.iter().any(u8::is_ascii_alphabetic)
 }
 
 /// The value, if there is a secret in it.

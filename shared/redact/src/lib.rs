@@ -7,13 +7,16 @@
 //! All of it is written by hand, and takes one look at each byte, or a bounded number: no expressions to compile in a cold
 //! start, and no line, however long, that takes long.
 
+mod commands;
 mod credentials;
 mod key;
 mod labelled;
 mod lines;
+mod marks;
 mod pem;
 mod plain;
 mod redact;
+mod schemeless;
 mod tokens;
 mod value;
 mod word;

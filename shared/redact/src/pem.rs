@@ -8,12 +8,39 @@ const DASHES: &str = "-----";
 /// `RSA PRIVATE KEY`, `ENCRYPTED PRIVATE KEY`, `OPENSSH PRIVATE KEY`, `PGP PRIVATE KEY BLOCK`: not longer.
 const LABEL: usize = 64;
 
-/// Blocks, from their first dash to their last; one without an end is all that follows.
+/// What a line of a key has at least, except its last one.
+const LINE: usize = 32;
+
+/// Blocks, from their first dash to their last; one without an end is all that follows, and of one without a beginning what
+/// looks like it before its end.
 pub(crate) fn find(text: &str, secrets: &mut Vec<Range<usize>>) {
     let mut from = 0;
     while let Some((start, after)) = marker(text, from, BEGIN) {
+        without_beginning(&text[..start], from, secrets);
         let end = marker(text, after, END).map_or(text.len(), |(_, end)| end);
         secrets.push(start..end);
+        from = end;
+    }
+    without_beginning(text, from, secrets);
+}
+
+/// The last lines of keys, which can be in one line with breaks between them that are written out.
+fn without_beginning(text: &str, mut from: usize, secrets: &mut Vec<Range<usize>>) {
+    while let Some((start, end)) = marker(text, from, END) {
+        let (mut begin, mut at) = (start, start);
+        for word in text[from..start].rsplit(|c: char| c.is_ascii_whitespace()) {
+            let key = word.bytes().rev().take_while(|c| is_of_base64(*c) || *c == b'\\').count();
+            // Only the last line is shorter than the others.
+            let is_part = key >= LINE || begin == start;
+            if is_part {
+                begin = at - key;
+            }
+            if key < word.len() || !is_part {
+                break;
+            }
+            at = at.saturating_sub(word.len() + 1);
+        }
+        secrets.push(begin..end);
         from = end;
     }
 }
@@ -53,7 +80,11 @@ fn marker(text: &str, mut from: usize, kind: &str) -> Option<(usize, usize)> {
 /// A line that holds nothing but a piece of base64.
 pub(crate) fn is_base64(line: &str) -> bool {
     let line = line.trim();
-    !line.is_empty() && line.bytes().all(|c| c.is_ascii_alphanumeric() || matches!(c, b'+' | b'/' | b'='))
+    !line.is_empty() && line.bytes().all(is_of_base64)
+}
+
+fn is_of_base64(c: u8) -> bool {
+    c.is_ascii_alphanumeric() || matches!(c, b'+' | b'/' | b'=')
 }
 
 /// A full line of a PEM block, as it is seen where its beginning is not: 64 characters of all kinds. A digest in

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use crate::{credentials, labelled, pem, tokens};
+use crate::{commands, credentials, labelled, pem, schemeless, tokens};
 
 /// What stands where a secret stood.
 pub const REDACTED: &str = "[redacted]";
@@ -31,6 +31,8 @@ fn look(text: &str) -> Option<String> {
     let mut secrets = Vec::new();
     pem::find(text, &mut secrets);
     credentials::find(text, &mut secrets);
+    schemeless::find(text, &mut secrets);
+    commands::find(text, &mut secrets);
     tokens::find(text, &mut secrets);
     labelled::find(text, &mut secrets);
     secrets.sort_by_key(|secret: &Range<usize>| (secret.start, secret.end));

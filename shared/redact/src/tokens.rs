@@ -2,79 +2,12 @@
 
 use std::ops::Range;
 
+use crate::marks::{MARKS, base64url, dotted};
 use crate::word::{begins, is_random, run};
 
-/// How a kind of token begins, what it is made of, and how long that is at least.
-struct Mark {
-    prefix: &'static str,
-    of: fn(u8) -> bool,
-    at_least: usize,
-}
-
-const fn mark(prefix: &'static str, of: fn(u8) -> bool, at_least: usize) -> Mark {
-    Mark { prefix, of, at_least }
-}
-
-fn hex(c: u8) -> bool {
-    c.is_ascii_hexdigit()
-}
-
-fn letters(c: u8) -> bool {
-    c.is_ascii_alphanumeric()
-}
-
-fn name(c: u8) -> bool {
-    c.is_ascii_alphanumeric() || c == b'_'
-}
-
-fn base64url(c: u8) -> bool {
-    c.is_ascii_alphanumeric() || matches!(c, b'_' | b'-')
-}
-
-fn dotted(c: u8) -> bool {
-    base64url(c) || c == b'.'
-}
-
-fn path(c: u8) -> bool {
-    base64url(c) || c == b'/'
-}
-
-const MARKS: [Mark; 34] = [
-    mark("dbw_", hex, 32),
-    mark("ghp_", letters, 16),
-    mark("gho_", letters, 16),
-    mark("ghu_", letters, 16),
-    mark("ghs_", letters, 16),
-    mark("ghr_", letters, 16),
-    mark("github_pat_", name, 16),
-    mark("glpat-", base64url, 16),
-    mark("xoxa-", base64url, 10),
-    mark("xoxb-", base64url, 10),
-    mark("xoxe-", base64url, 10),
-    mark("xoxp-", base64url, 10),
-    mark("xoxr-", base64url, 10),
-    mark("xoxs-", base64url, 10),
-    mark("xapp-", base64url, 10),
-    mark("hooks.slack.com/services/", path, 16),
-    mark("sk-", base64url, 16),
-    mark("sk_live_", letters, 10),
-    mark("sk_test_", letters, 10),
-    mark("rk_live_", letters, 10),
-    mark("rk_test_", letters, 10),
-    mark("pk_live_", letters, 10),
-    mark("whsec_", letters, 16),
-    mark("npm_", letters, 30),
-    mark("pypi-", base64url, 32),
-    mark("AIza", base64url, 30),
-    mark("ya29.", dotted, 16),
-    mark("SG.", dotted, 32),
-    mark("hvs.", base64url, 16),
-    mark("shpat_", hex, 32),
-    mark("dop_v1_", hex, 32),
-    mark("dckr_pat_", base64url, 16),
-    mark("lin_api_", letters, 16),
-    mark("ATATT3", dotted, 32),
-];
+/// Characters of an AWS access key's id, and of its secret.
+const ID: usize = 20;
+const SECRET_KEY: usize = 40;
 
 /// Marked tokens, the ids of AWS access keys, JSON web tokens, and what follows `Bearer` and `Basic`.
 pub(crate) fn find(text: &str, secrets: &mut Vec<Range<usize>>) {
@@ -98,20 +31,27 @@ fn token(text: &[u8], at: usize) -> Option<Range<usize>> {
         if here.starts_with(mark.prefix.as_bytes()) {
             let from = at + mark.prefix.len();
             let length = run(text, from, mark.of);
-            // `sk-` is short enough to begin a word of somebody's own.
-            let random = mark.prefix != "sk-" || is_random(&text[from..from + length]);
+            let random = !mark.is_short() || is_random(&text[from..from + length]);
             if length >= mark.at_least && random {
-                return Some(at..from + length);
+                return Some(if mark.is_address() { from..from + length } else { at..from + length });
             }
         }
     }
     access_key_id(text, at).or_else(|| web_token(text, at)).or_else(|| after_scheme(text, at))
 }
 
-/// `AKIA…` and `ASIA…`, 20 capitals and digits.
+/// `AKIA…` and `ASIA…`, 20 capitals and digits; with the secret key, if that comes next.
 fn access_key_id(text: &[u8], at: usize) -> Option<Range<usize>> {
     let kind = text[at..].starts_with(b"AKIA") || text[at..].starts_with(b"ASIA");
-    (kind && run(text, at, |c| c.is_ascii_uppercase() || c.is_ascii_digit()) == 20).then_some(at..at + 20)
+    if !kind || run(text, at, |c| c.is_ascii_uppercase() || c.is_ascii_digit()) != ID {
+        return None;
+    }
+    let end = at + ID;
+    let between = run(text, end, |c| matches!(c, b' ' | b':' | b',' | b';' | b'|' | b'/' | b'"' | b'\'')).min(8);
+    let near = &text[..text.len().min(end + between + SECRET_KEY + 1)];
+    let key = run(near, end + between, |c| c.is_ascii_alphanumeric() || matches!(c, b'+' | b'/'));
+    let is_pair = between > 0 && key == SECRET_KEY && is_random(&text[end + between..end + between + key]);
+    Some(at..if is_pair { end + between + key } else { end })
 }
 
 /// `eyJ….….…`: base64 of `{"`, and two or more parts that follow.

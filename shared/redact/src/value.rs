@@ -6,7 +6,7 @@ use crate::redact::REDACTED;
 use crate::word::run;
 
 /// What is written in place of a value, or says that there is none.
-const NO_SECRET: [&str; 20] = [
+const NO_SECRET: [&str; 24] = [
     "null",
     "none",
     "nil",
@@ -27,6 +27,10 @@ const NO_SECRET: [&str; 20] = [
     "must",
     "authentication",
     "wrong",
+    "redacted",
+    "filtered",
+    "masked",
+    "hidden",
 ];
 
 /// How far it is looked for the name of the next pair.
@@ -63,6 +67,35 @@ pub(crate) fn quoted(text: &[u8], at: usize) -> Option<Range<usize>> {
         end += 1;
     }
     Some(from..end)
+}
+
+/// What a list of texts holds, from the first one to the last: `["…", "…"]`, `[… …]`.
+pub(crate) fn list(text: &[u8], at: usize) -> Option<Range<usize>> {
+    if text.get(at) != Some(&b'[') || text[at..].starts_with(REDACTED.as_bytes()) {
+        return None;
+    }
+    let skip = |at: usize| at + run(text, at, |c| c.is_ascii_whitespace());
+    let first = skip(at + 1);
+    let is_quoted = text.get(first).is_some_and(|c| is_quote(*c) || *c == b'\\');
+    if !is_quoted {
+        if text[first..].starts_with(REDACTED.as_bytes()) {
+            return Some(first..first + REDACTED.len());
+        }
+        let end = first + run(text, first, |c| !is_quote(c) && !matches!(c, b']' | b'[' | b'{' | b'\n' | b'\\'));
+        return (end > first && text.get(end) == Some(&b']')).then_some(first..end);
+    }
+    let mut all = quoted(text, first)?;
+    loop {
+        let closed = all.end + run(text, all.end, |c| c == b'\\') + 1;
+        let comma = skip(closed);
+        if text.get(comma) != Some(&b',') {
+            return Some(all);
+        }
+        match quoted(text, skip(comma + 1)) {
+            Some(next) => all.end = next.end,
+            None => return Some(all),
+        }
+    }
 }
 
 fn is_quote(c: u8) -> bool {

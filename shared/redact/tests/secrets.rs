@@ -183,6 +183,23 @@ fn long_lines_take_no_long_time() {
         "password: ",
         "Authorization: ",
         "key ",
+        "@",
+        "a:b@c:1",
+        "a:b@c ",
+        "a://b:c",
+        "a://b:1/",
+        "passwords:[",
+        "\"tokens\":[\"a1\",",
+        "[",
+        "mysql -p",
+        "mysql -p-/",
+        "mysql,-p'",
+        "redis-cli ",
+        "hooks.slack.com/services/",
+        "hf_a-",
+        "AKIAIOSFODNN7EXAMPLE/",
+        "-----END PRIVATE KEY-----",
+        "a -----END PRIVATE KEY-----",
         "\r",
         "\"",
     ];
@@ -206,7 +223,7 @@ fn token() -> impl Strategy<Value = String> {
     "[A-Za-z][A-Za-z0-9]{22}[0-9]"
 }
 
-const AROUND_PASSWORDS: [(&str, &str); 18] = [
+const AROUND_PASSWORDS: [(&str, &str); 22] = [
     ("password=", " user=x"),
     ("connecting with password=", ", user=x"),
     ("{\"password\":\"", "\",\"x\":1}"),
@@ -225,6 +242,10 @@ const AROUND_PASSWORDS: [(&str, &str); 18] = [
     ("client_secret => \"", "\""),
     ("config[\"password\"] = '", "'"),
     ("Secret { passphrase: \"", "\" }"),
+    ("{\"passwords\":[\"x\",\"", "\"]}"),
+    ("redis-cli -a ", " ping"),
+    ("[\"--password\",\"", "\"]"),
+    ("dial u:", "@db:5432/x: refused"),
 ];
 
 const AROUND_TOKENS: [(&str, &str); 12] = [
@@ -287,7 +308,7 @@ proptest! {
     #[test]
     fn any_text_is_dealt_with_and_twice_is_once(text in prop_oneof![
         any::<String>(),
-        "([a-z\"'\\\\:=@/ ,;&\\[\\]{}]|password|token|://|Authorization: |Bearer |\\[redacted\\]|eyJ|-----BEGIN PRIVATE KEY-----|\u{1b}\\[|\r|\n|ñ){0,40}",
+        "([a-z\"'\\\\:=@/ ,;&\\[\\]{}]|password|token|://|Authorization: |Bearer |\\[redacted\\]|eyJ|mysql -p|redis-cli -a |@db:5432|@db/|u:p1@|passwords|tokens|7|-----BEGIN PRIVATE KEY-----|-----END PRIVATE KEY-----|\u{1b}\\[|\r|\n|ñ){0,40}",
     ]) {
         let once = redact(&text).into_owned();
         prop_assert_eq!(redact(&once), once.as_str());

@@ -126,12 +126,13 @@ fn changes(case: usize, step: u8, tried: &Try, model: &Table) -> Changes {
             let sending =
                 Sending { number: 1, notice: Notice::Opened, count: 1, at: at(step.into()), lines_only: false };
             after.outbox.push(sending);
+            after.messages += 1;
         }
         changes.incidents.push(Change { before, after });
     }
     let rest_version = |number| model.rests.get(&key(case, number).text()).map_or(0, |rest| rest.version);
     if let Some((number, off)) = tried.rest {
-        let rest = Rest { over_at: at(step.into()), first_at: None };
+        let rest = Rest { over_at: at(step.into()), first_at: None, past: None };
         changes.rest = Some((key(case, number), rest));
         changes.rest_version = rest_version(number) + off;
     } else if let Some((number, _)) = tried.incident {
@@ -188,6 +189,31 @@ async fn each_transaction_and_each_read_is_as_the_model_says() {
         read_alike(&clients, &model, case, &said).await;
     }
     assert!(done > 100 && overtaken > 100, "{done} are stored, {overtaken} overtaken");
+}
+
+#[tokio::test]
+async fn who_writes_late_what_was_read_of_an_incident_changes_nothing_once_it_has_come_back() {
+    let sandbox = Sandbox::start(Options::default(), |_| ()).await.unwrap();
+    stories::table::table(&sandbox).await;
+    let clients = clients(&sandbox);
+    let incident = Incident { messages: 1, ..Incident::of(&fault(0, 1), at(1)) };
+    let begins = |rest_version| Changes {
+        incidents: vec![Change { before: None, after: incident.clone() }],
+        rest_version,
+        ..Changes::default()
+    };
+    assert_eq!(clients.commit(&begins(0), at(1)).await.unwrap(), Committed::Done);
+    let read = clients.incident(&incident.key.text()).await.unwrap().unwrap();
+    let writes = |phase: Phase| {
+        let after = Incident { phase, ..incident.clone() };
+        let before = Some((incident.id.clone(), read.version));
+        Changes { incidents: vec![Change { before, after }], ..Changes::default() }
+    };
+    assert_eq!(clients.commit(&writes(Phase::Closed), at(2)).await.unwrap(), Committed::Done);
+    let rest = clients.read(&incident.key, &[], None).await.unwrap().rest.unwrap();
+    assert_eq!(rest.value.past.unwrap().id, incident.id);
+    assert_eq!(clients.commit(&begins(rest.version), at(3)).await.unwrap(), Committed::Done);
+    assert_eq!(clients.commit(&writes(Phase::Open), at(4)).await.unwrap(), Committed::Overtaken);
 }
 
 /// What one function observes of several subjects, again and again.

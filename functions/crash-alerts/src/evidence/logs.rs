@@ -5,17 +5,20 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use tokio::time::Instant;
 use watchkeeper_alerts::{LogTail, log_stream};
-use watchkeeper_events::TaskStateChange;
+use watchkeeper_events::{Container, TaskArn, TaskStateChange};
 use watchkeeper_redact::{cut, redacted_lines};
 
 use crate::evidence::revision::{ContainerSpec, LogSpec, Revision};
 use crate::evidence::timeline::{ran_for, since};
+use crate::evidence::trace::{Shown, shown};
 use crate::evidence::unseen::{in_time, log_gap};
 use crate::evidence::witness::{End, Page, Stream, Witness};
 use crate::evidence::words;
 
-/// Events that are asked for, since some hold no line and some hold several.
-const ASKED: i32 = 30;
+/// Events that are asked for of the end, in one call: above the frames of a stack trace stands what failed.
+const LAST: i32 = 200;
+/// Events that are asked for of the beginning, since some hold no line and some hold several.
+const FIRST: i32 = 30;
 /// Lines that are kept of the end.
 const TAIL: usize = 20;
 /// Lines that are kept of the beginning.
@@ -36,10 +39,56 @@ pub(crate) struct Logs {
     pub(crate) gaps: Vec<String>,
 }
 
+/// Whose lines are read.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Writer<'a> {
+    /// A task, as ECS last told of it.
+    Seen(&'a TaskStateChange),
+    /// One that ECS has forgotten: nothing is known of it but its ARN.
+    Forgotten(&'a TaskArn),
+}
+
+impl Writer<'_> {
+    fn task(&self) -> &TaskArn {
+        match self {
+            Self::Seen(task) => &task.task,
+            Self::Forgotten(task) => task,
+        }
+    }
+
+    fn container(&self, name: &str) -> Option<&Container> {
+        match self {
+            Self::Seen(task) => task.containers.iter().find(|container| container.name == name),
+            Self::Forgotten(_) => None,
+        }
+    }
+
+    /// No line of it is older.
+    fn since(&self) -> Option<i64> {
+        match self {
+            Self::Seen(task) => since(task),
+            Self::Forgotten(_) => None,
+        }
+    }
+
+    /// Whether its first lines tell most, as far as is known.
+    fn ended_soon(&self) -> bool {
+        match self {
+            Self::Seen(task) => ran_for(task).is_none_or(|ran| ran < SOON),
+            Self::Forgotten(_) => true,
+        }
+    }
+
+    /// Whether it is known that no container of it ran.
+    fn never_ran(&self) -> bool {
+        matches!(self, Self::Seen(task) if task.started_at.is_none())
+    }
+}
+
 /// The lines of the container that began it, then of others that failed.
 pub(crate) async fn logs(
     aws: &impl Witness,
-    task: &TaskStateChange,
+    task: Writer<'_>,
     began: Option<&str>,
     revision: &Revision,
     deadline: Instant,
@@ -65,9 +114,9 @@ pub(crate) async fn logs(
 }
 
 /// Which containers: the one that began it (or the first that failed, or the first essential one), then essential ones that failed.
-fn chosen<'a>(task: &TaskStateChange, began: Option<&str>, revision: &'a Revision) -> Vec<&'a ContainerSpec> {
+fn chosen<'a>(task: Writer<'_>, began: Option<&str>, revision: &'a Revision) -> Vec<&'a ContainerSpec> {
     let failed = |container: &&ContainerSpec| {
-        let seen = task.containers.iter().find(|seen| seen.name == container.name);
+        let seen = task.container(&container.name);
         container.essential && seen.and_then(|seen| seen.exit_code).is_some_and(|code| code != 0)
     };
     let first = began
@@ -81,7 +130,7 @@ fn chosen<'a>(task: &TaskStateChange, began: Option<&str>, revision: &'a Revisio
 }
 
 /// The stream that the container writes to, or why it is not known.
-fn destination(task: &TaskStateChange, container: &ContainerSpec) -> Result<Stream, String> {
+fn destination(task: Writer<'_>, container: &ContainerSpec) -> Result<Stream, String> {
     let name = words(&container.name);
     let Some(logs) = &container.logs else {
         return Err(format!(
@@ -97,9 +146,11 @@ fn destination(task: &TaskStateChange, container: &ContainerSpec) -> Result<Stre
             "The container \"{name}\" writes to CloudWatch Logs, but its definition names no log group."
         ));
     };
-    let seen = task.containers.iter().find(|seen| seen.name == container.name);
-    let stream = match (option("awslogs-stream-prefix"), seen.and_then(|seen| seen.runtime_id.as_ref())) {
-        (Some(prefix), _) => format!("{prefix}/{}/{}", container.name, task.task.id()),
+    let stream = match (
+        option("awslogs-stream-prefix"),
+        task.container(&container.name).and_then(|seen| seen.runtime_id.as_ref()),
+    ) {
+        (Some(prefix), _) => format!("{prefix}/{}/{}", container.name, task.task().id()),
         (None, Some(runtime_id)) => runtime_id.clone(),
         (None, None) => {
             return Err(format!(
@@ -108,8 +159,8 @@ fn destination(task: &TaskStateChange, container: &ContainerSpec) -> Result<Stre
             ));
         }
     };
-    let region = option("awslogs-region").map_or_else(|| task.cluster.arn().region(), String::as_str);
-    Ok(Stream { region: region.to_owned(), group: group.clone(), name: stream, since: since(task) })
+    let region = option("awslogs-region").map_or_else(|| task.task().arn().region(), String::as_str);
+    Ok(Stream { region: region.to_owned(), group: group.clone(), name: stream, since: task.since() })
 }
 
 /// Where the lines go that are not read here.
@@ -118,6 +169,11 @@ fn elsewhere(name: &str, logs: &LogSpec) -> String {
     let driver = match logs.driver.as_str() {
         "awsfirelens" => "FireLens".to_owned(),
         "none" => return format!("The container \"{name}\" keeps no lines: its log driver is none."),
+        on_host @ ("json-file" | "local" | "journald") => {
+            return format!(
+                "The container \"{name}\" logs through {on_host}: its lines are on the host that it ran on."
+            );
+        }
         driver => words(driver),
     };
     let places = [
@@ -129,7 +185,8 @@ fn elsewhere(name: &str, logs: &LogSpec) -> String {
         ("host", option(&["Host", "host"])),
         ("region", option(&["region"])),
     ];
-    let mut to: Vec<String> = option(&["Name"]).into_iter().collect();
+    let mut to: Vec<String> =
+        option(&["Name", "splunk-url", "fluentd-address", "gelf-address", "syslog-address"]).into_iter().collect();
     to.extend(places.into_iter().filter_map(|(what, place)| Some(format!("{what} {}", place?))));
     let to = if to.is_empty() { String::new() } else { format!(" to {}", to.join(", ")) };
     format!("The container \"{name}\" logs through {driver}{to}; its lines are not read here.")
@@ -137,24 +194,24 @@ fn elsewhere(name: &str, logs: &LogSpec) -> String {
 
 async fn of_container(
     aws: &impl Witness,
-    task: &TaskStateChange,
+    task: Writer<'_>,
     container: &ContainerSpec,
     stream: Stream,
     deadline: Instant,
 ) -> Result<LogTail, String> {
-    let soon = ran_for(task).is_none_or(|ran| ran < SOON);
-    let gap = |unseen| log_gap(&container.name, &stream, task.started_at.is_some(), &unseen);
-    let last = in_time(deadline, aws.log(&stream, End::Last, ASKED)).await.map_err(gap)?;
+    let soon = task.ended_soon();
+    let url = log_stream(task.task().arn().partition(), &stream.region, &stream.group, &stream.name);
+    let gap = |unseen| log_gap(&container.name, &stream, task.never_ran(), url.as_deref(), &unseen);
+    let last = in_time(deadline, aws.log(&stream, End::Last, LAST)).await.map_err(gap)?;
     // The beginning is only asked for where it can be another page than the end.
     let first =
-        if soon && !last.whole { in_time(deadline, aws.log(&stream, End::First, ASKED)).await.ok() } else { None };
+        if soon && !last.whole { in_time(deadline, aws.log(&stream, End::First, FIRST)).await.ok() } else { None };
     let (head, tail, cut_between) = ends(&last, first.as_ref(), soon);
     if tail.is_empty() {
         return Err(format!("The container \"{}\" wrote nothing to {}.", words(&container.name), words(&stream.group)));
     }
-    let partition = task.cluster.arn().partition();
     Ok(LogTail {
-        url: log_stream(partition, &stream.region, &stream.group, &stream.name),
+        url,
         container: container.name.clone(),
         group: stream.group.clone(),
         stream: stream.name.clone(),
@@ -166,9 +223,9 @@ async fn of_container(
 
 /// The first and the last lines, and whether there are others between them.
 fn ends(last: &Page, first: Option<&Page>, soon: bool) -> (Vec<String>, Vec<String>, bool) {
-    let mut tail = lines(last);
-    let before = tail.len().saturating_sub(TAIL);
-    let mut earlier: Vec<String> = tail.drain(..before).collect();
+    let mut earlier = lines(last);
+    let Shown { lines: tail, before } = shown(&earlier, TAIL);
+    earlier.truncate(before);
     let (head, gap) = match (soon, first) {
         (true, Some(first)) => {
             let mut head = lines(first);

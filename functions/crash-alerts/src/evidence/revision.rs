@@ -46,10 +46,14 @@ pub struct LogSpec {
 }
 
 /// Options that name a place. Others can hold tokens and are not kept.
-const PLACES: [&str; 14] = [
+const PLACES: [&str; 18] = [
     "awslogs-group",
     "awslogs-region",
     "awslogs-stream-prefix",
+    "fluentd-address",
+    "gelf-address",
+    "splunk-url",
+    "syslog-address",
     "Name",
     "region",
     "log_group_name",
@@ -81,6 +85,11 @@ impl Revision {
             settings: present(settings),
             volumes: definition.volumes().iter().filter_map(|volume| volume.name.clone()).collect(),
         }
+    }
+
+    /// Whether ECS checks the health of the container of this name.
+    pub(crate) fn checks_health(&self, name: &str) -> bool {
+        self.container(name).is_some_and(|container| container.settings.contains_key("health check"))
     }
 
     /// The container of this name.
@@ -192,6 +201,7 @@ mod tests {
         let logs = LogConfiguration::builder()
             .log_driver(LogDriver::Splunk)
             .options("splunk-token", "s3cr3t")
+            .options("splunk-url", "https://splunk.internal:8088")
             .options("awslogs-group", "/ecs/agent")
             .build()
             .unwrap();
@@ -206,6 +216,7 @@ mod tests {
         let shown = format!("{revision:?}");
         assert!(!shown.contains("s3cr3t"), "{shown}");
         assert!(shown.contains("/ecs/agent") && shown.contains("DATABASE_URL"), "{shown}");
+        assert!(shown.contains("https://splunk.internal:8088"), "{shown}");
         assert!(revision.containers[0].essential);
     }
 }

@@ -6,7 +6,7 @@ use watchkeeper_alerts::Running;
 use watchkeeper_events::{ServiceArn, TaskDefinitionArn};
 
 use crate::evidence::instant::instant;
-use crate::watch::IGNORE_TAG;
+use crate::watch::{self, IGNORE_TAG};
 
 /// Who owns the service.
 pub const OWNER_TAG: &str = "watchkeeper:owner";
@@ -118,6 +118,7 @@ impl ServiceSeen {
 
     /// Of what ECS says; none of one whose ARN is missing.
     pub(crate) fn of(service: &Service) -> Option<Self> {
+        let Running { running, desired, pending } = watch::tasks(service);
         let breaker = service.deployment_configuration().and_then(|c| c.deployment_circuit_breaker());
         let tag = |key: &str| {
             let tag = service.tags().iter().find(|tag| tag.key() == Some(key));
@@ -126,9 +127,9 @@ impl ServiceSeen {
         Some(Self {
             service: ServiceArn::parse(service.service_arn()?).ok()?,
             status: service.status().unwrap_or_default().to_owned(),
-            running: service.running_count(),
-            desired: service.desired_count(),
-            pending: service.pending_count(),
+            running,
+            desired,
+            pending,
             created_at: instant(service.created_at()),
             deployments: service.deployments().iter().map(DeploymentSeen::of).collect(),
             circuit_breaker: breaker.is_some_and(|breaker| breaker.enable),
@@ -167,7 +168,10 @@ impl DeploymentSeen {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use aws_sdk_ecs::types::{DeploymentCircuitBreaker, DeploymentConfiguration, DeploymentRolloutState, Tag};
+    use aws_sdk_ecs::types::{
+        DeploymentCircuitBreaker, DeploymentConfiguration, DeploymentController, DeploymentControllerType,
+        DeploymentRolloutState, Tag, TaskSet,
+    };
 
     fn deployment(state: DeploymentRolloutState, running: i32) -> Deployment {
         let arn = "arn:aws:ecs:eu-west-1:123456789012:task-definition/agent:7";
@@ -201,6 +205,24 @@ mod tests {
             assert_eq!(service.steady_on().is_some(), steady, "{service:?}");
             assert_eq!(service.unfinished().is_some(), unfinished, "{service:?}");
         }
+    }
+
+    #[test]
+    fn tasks_of_a_service_that_is_deployed_from_outside_are_those_of_its_primary_set() {
+        let controller = DeploymentController::builder().r#type(DeploymentControllerType::External).build().unwrap();
+        let set = |status: &str, running| {
+            TaskSet::builder().status(status).computed_desired_count(2).running_count(running).pending_count(1).build()
+        };
+        let service = Service::builder()
+            .service_arn("arn:aws:ecs:eu-west-1:123456789012:service/dbward/agent")
+            .deployment_controller(controller)
+            // ECS counts the tasks of all sets together.
+            .running_count(4)
+            .desired_count(3)
+            .task_sets(set("ACTIVE", 3))
+            .task_sets(set("PRIMARY", 1));
+        let seen = ServiceSeen::of(&service.build()).unwrap();
+        assert_eq!(seen.counts(), Running { running: 1, desired: 2, pending: 1 });
     }
 
     #[test]

@@ -5,11 +5,16 @@ use watchkeeper_alerts::Moment;
 use watchkeeper_events::{Container, TaskStateChange};
 use watchkeeper_redact::readable;
 
+use crate::evidence::revision::Revision;
+
 /// A container's name and end are not longer than this.
 const WORDS: usize = 60;
+/// More containers are counted, not named.
+const CONTAINERS: usize = 5;
 
-/// What is known of the task's life, in the order of time.
-pub(crate) fn timeline(task: &TaskStateChange) -> Vec<Moment> {
+/// What is known of the task's life, in the order of time. ECS tells no moment at which a task turned healthy or unhealthy, so its health
+/// is told as it was last seen.
+pub(crate) fn timeline(task: &TaskStateChange, revision: Option<&Revision>) -> Vec<Moment> {
     let pulled = match (task.pull_started_at, task.pull_stopped_at) {
         (Some(from), Some(to)) if to >= from => format!("image pulled in {}", seconds(to - from)),
         _ => "image pulled".to_owned(),
@@ -18,6 +23,7 @@ pub(crate) fn timeline(task: &TaskStateChange) -> Vec<Moment> {
         (Some(from), Some(to)) if to >= from => format!("stopping, after it ran for {}", seconds(to - from)),
         _ => "stopping".to_owned(),
     };
+    let health = health(&task.containers, revision);
     let moments = [
         (task.created_at, "created".to_owned()),
         (task.connectivity_at, "network attached".to_owned()),
@@ -26,6 +32,7 @@ pub(crate) fn timeline(task: &TaskStateChange) -> Vec<Moment> {
         (task.pull_stopped_at, pulled),
         (task.started_at, "started".to_owned()),
         (task.stopping_at, stopping),
+        (task.stopping_at.or(task.execution_stopped_at).or(task.stopped_at).filter(|_| !health.is_empty()), health),
         (task.execution_stopped_at, ended(&task.containers)),
         (task.stopped_at, "stopped".to_owned()),
     ];
@@ -51,19 +58,33 @@ pub(crate) fn since(task: &TaskStateChange) -> Option<i64> {
 fn ended(containers: &[Container]) -> String {
     let mut ends = Vec::new();
     for container in containers {
-        let code = container.exit_code.map(|code| format!("exit {code}"));
-        let health = container.health_status.as_deref().filter(|status| *status == "UNHEALTHY").map(|_| "unhealthy");
-        let end: Vec<&str> = code.as_deref().into_iter().chain(health).collect();
-        if !end.is_empty() {
-            ends.push(format!("{} {}", readable(&container.name, WORDS), end.join(", ")));
+        if let Some(code) = container.exit_code {
+            ends.push(format!("{} exit {code}", readable(&container.name, WORDS)));
         }
     }
-    let more = ends.len().saturating_sub(5);
-    ends.truncate(5);
-    if more > 0 {
-        ends.push(format!("and {more} more"));
-    }
+    shorten(&mut ends);
     if ends.is_empty() { "containers ended".to_owned() } else { format!("containers ended ({})", ends.join("; ")) }
+}
+
+/// `health last seen: agent UNHEALTHY`; nothing where no container's health is checked. One that ECS takes for unhealthy is checked, also where its revision is not known.
+fn health(containers: &[Container], revision: Option<&Revision>) -> String {
+    let checked = containers.iter().filter_map(|container| {
+        let status = container.health_status.as_deref()?;
+        let is_checked =
+            status == "UNHEALTHY" || revision.is_some_and(|revision| revision.checks_health(&container.name));
+        is_checked.then(|| format!("{} {}", readable(&container.name, WORDS), readable(status, WORDS)))
+    });
+    let mut checked: Vec<String> = checked.collect();
+    shorten(&mut checked);
+    if checked.is_empty() { String::new() } else { format!("health last seen: {}", checked.join("; ")) }
+}
+
+fn shorten(containers: &mut Vec<String>) {
+    let more = containers.len().saturating_sub(CONTAINERS);
+    containers.truncate(CONTAINERS);
+    if more > 0 {
+        containers.push(format!("and {more} more"));
+    }
 }
 
 /// `3 s`, `6 min 28 s`, `2 h 1 min`, `3 d 4 h`.

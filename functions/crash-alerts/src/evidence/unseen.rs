@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 use watchkeeper_events::TaskDefinitionArn;
 
-use crate::evidence::witness::{Stream, Unseen};
+use crate::evidence::witness::{EMPTY_PAGES, Stream, Unseen};
 use crate::evidence::words;
 
 /// One question takes no longer: an alert is waiting.
@@ -20,11 +20,12 @@ pub(crate) async fn in_time<T>(
     timeout_at(until, question).await.unwrap_or(Err(Unseen::Slow))
 }
 
-/// Why the lines of a container are not there. Each sentence names the container in quotes.
-pub(crate) fn log_gap(container: &str, stream: &Stream, started: bool, unseen: &Unseen) -> String {
+/// Why the lines of a container are not there. Each sentence names the container in quotes. `never_ran` is known, `url` leads to the
+/// stream.
+pub(crate) fn log_gap(container: &str, stream: &Stream, never_ran: bool, url: Option<&str>, unseen: &Unseen) -> String {
     let (container, group, name) = (words(container), words(&stream.group), words(&stream.name));
     match unseen {
-        Unseen::Gone(what) if what.contains("stream") && started => format!(
+        Unseen::Gone(what) if what.contains("stream") && !never_ran => format!(
             "The log stream {name} in {group} does not exist: the container \"{container}\" wrote nothing, or its lines are not \
              there yet."
         ),
@@ -41,6 +42,13 @@ pub(crate) fn log_gap(container: &str, stream: &Stream, started: bool, unseen: &
             "The lines of \"{container}\" could not be read: the function's role lacks logs:GetLogEvents on {group} in {}.",
             words(&stream.region)
         ),
+        Unseen::Deeper => {
+            let place = url.map(|url| format!(": {url}")).unwrap_or_default();
+            format!(
+                "No line of \"{container}\" was found within {EMPTY_PAGES} pages of the log stream {name} in {group}, and there are \
+                 more; look there{place}"
+            )
+        }
         other => format!("The lines of \"{container}\" could not be read from {group}: {}.", because(other)),
     }
 }
@@ -63,6 +71,7 @@ fn because(unseen: &Unseen) -> String {
         Unseen::Gone(what) => format!("it is gone ({what})"),
         Unseen::Throttled => "AWS throttled the call".to_owned(),
         Unseen::Slow => "there was no answer in time".to_owned(),
+        Unseen::Deeper => "there was nothing on the first pages".to_owned(),
         Unseen::Other(what) => what.trim_end_matches('.').to_owned(),
     }
 }

@@ -16,8 +16,8 @@ use crate::evidence::revision::Revision;
 /// What AWS says of a failed call is cut here.
 const WORDS: usize = 300;
 
-/// Pages can be empty while there are lines; after so many it is given up.
-const EMPTY_PAGES: usize = 3;
+/// Pages can be empty while there are lines (CloudWatch Logs API Reference, `GetLogEvents`); after so many it is given up.
+pub(crate) const EMPTY_PAGES: usize = 3;
 
 /// An answer is not longer than 1 MB: one that comes near may have been cut.
 const FULL_PAGE: usize = 700_000;
@@ -70,6 +70,8 @@ pub enum Unseen {
     Throttled,
     /// There was no answer in time.
     Slow,
+    /// Page after page was empty, and there were more.
+    Deeper,
     /// Anything else, in AWS's words.
     Other(String),
 }
@@ -155,7 +157,7 @@ async fn read_log(
         }
         token = next.map(str::to_owned);
     }
-    Ok(Page { messages: Vec::new(), whole: true })
+    Err(Unseen::Deeper)
 }
 
 fn unseen<E>(error: &SdkError<E>) -> Unseen

@@ -1,7 +1,7 @@
 //! An incident as it is stored: what is the matter with what, how often, and what ops have heard of it.
 
 use serde::{Deserialize, Serialize};
-use time::OffsetDateTime;
+use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 use watchkeeper_alerts::{Alert, Kind, Notice};
 use watchkeeper_redact::{cut, redact};
@@ -82,6 +82,8 @@ pub struct Over {
 pub enum News {
     /// It happened, or happened again.
     Fault(Box<Fault>),
+    /// A state that was counted before is seen again, and is not what it was: see [`Incident::follows`].
+    Again(Box<Fault>),
     /// It is over.
     Over(Over),
     /// There is no trouble: a piece of work is done, which is told once.
@@ -93,7 +95,7 @@ impl News {
     #[must_use]
     pub fn key(&self) -> &Key {
         match self {
-            Self::Fault(fault) | Self::Done(fault) => &fault.key,
+            Self::Fault(fault) | Self::Again(fault) | Self::Done(fault) => &fault.key,
             Self::Over(over) => &over.key,
         }
     }
@@ -161,6 +163,9 @@ pub struct Heard {
     pub at: OffsetDateTime,
     /// How many of the messages were repeats for no other reason than time.
     pub repeats: u32,
+    /// How urgent it was by then; not known of what was heard before this was kept.
+    #[serde(default)]
+    pub severity: Option<Severity>,
 }
 
 /// One incident.
@@ -212,6 +217,9 @@ pub struct Incident {
     /// When its evidence was gathered though no message of its own asked for it.
     #[serde(default, with = "time::serde::rfc3339::option")]
     pub documented_at: Option<OffsetDateTime>,
+    /// How often it came back after it had been over.
+    #[serde(default)]
+    pub returns: u32,
     /// How many messages there were, those to be sent with them.
     pub messages: u32,
     /// What is to be sent.
@@ -256,6 +264,24 @@ pub struct Rest {
     /// When it had happened first; none if nothing was known of it.
     #[serde(with = "time::serde::rfc3339::option")]
     pub first_at: Option<OffsetDateTime>,
+    /// What it goes on with if it comes back; none of a state, nor where ops heard nothing of it.
+    #[serde(default)]
+    pub past: Option<Past>,
+}
+
+/// What an incident goes on with that comes back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Past {
+    /// Its id.
+    pub id: String,
+    /// What it happened to first.
+    pub first: String,
+    /// How often it happened.
+    pub count: u64,
+    /// How many messages there were: a number stays that of one message.
+    pub messages: u32,
+    /// How often it came back before.
+    pub returns: u32,
 }
 
 /// No text of an alert is kept beyond this, in bytes: an item of DynamoDB takes 400 KB, and a reason may be as long as a message.
@@ -274,6 +300,9 @@ fn to_be_kept(alert: &Alert) -> Alert {
     }
     alert
 }
+
+/// How long what is told of a state may lag behind what is seen of it: each look at it tells other words ("for 31 min", "for 32 min").
+const LAG: Duration = Duration::minutes(5);
 
 /// How many deployments an incident remembers.
 const DEPLOYMENTS: usize = 5;
@@ -304,12 +333,37 @@ impl Incident {
             wants_lines: false,
             was_silenced: false,
             documented_at: None,
+            returns: 0,
             messages: 0,
             outbox: Vec::new(),
             speaks_for: Vec::new(),
             tags: Tags::default(),
             notes: Vec::new(),
         }
+    }
+
+    /// The same that ops were told to be over, which has come back.
+    pub(super) fn returned(&mut self, past: &Past, first_at: Option<OffsetDateTime>) {
+        self.id.clone_from(&past.id);
+        self.first.clone_from(&past.first);
+        self.first_at = first_at.unwrap_or(self.first_at);
+        (self.count, self.messages, self.returns) = (past.count, past.messages, past.returns + 1);
+    }
+
+    /// Whether a fault that was counted before says something new: that it is more urgent by now, or after a while other words.
+    #[must_use]
+    pub fn follows(&self, fault: &Fault, now: OffsetDateTime) -> bool {
+        let is_newest = fault.at >= self.last_at && self.over_at.is_none_or(|over_at| fault.at > over_at);
+        let is_so = self.nature == Nature::State && self.phase == Phase::Open && is_newest;
+        let is_other = || now - self.touched_at >= LAG && to_be_kept(&fault.alert) != self.alert;
+        is_so && (fault.alert.severity > self.severity || is_other())
+    }
+
+    /// Takes in the words of a fault that was counted before.
+    pub(super) fn follow(&mut self, fault: &Fault, now: OffsetDateTime) {
+        self.alert = to_be_kept(&fault.alert);
+        self.severity = self.severity.max(fault.alert.severity);
+        self.touched_at = self.touched_at.max(now);
     }
 
     /// Counts a fault; the newest one's words are the incident's.

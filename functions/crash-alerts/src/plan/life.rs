@@ -2,12 +2,16 @@
 //!
 //! Pure, and the same whatever order and however often the news comes, as long as each fault is given once: the store sees to that.
 
+mod relapse;
+mod speaker;
+
 use time::{Duration, OffsetDateTime};
 use watchkeeper_alerts::{Kind, Notice};
 use watchkeeper_stops::Severity;
 
+use self::speaker::{has_speaker, speaks_for, takes_over};
 use super::desk::Desk;
-use super::incident::{Fault, Heard, Incident, Nature, News, Over, Phase, Rest, Sending, Symptom, Tags, Voice};
+use super::incident::{Fault, Heard, Incident, Nature, News, Over, Past, Phase, Rest, Sending, Symptom, Tags, Voice};
 use super::rules::Rules;
 use super::silence;
 
@@ -92,12 +96,20 @@ pub fn observe(before: Option<Incident>, rest: Option<&Rest>, news: &[News], sce
                 Some(incident) => happen_again(incident, fault, scene),
                 None if is_history(fault, remembered.as_ref()) => {}
                 None => {
-                    let mut new = Incident::of(fault, scene.now);
-                    new.count(fault, scene.now);
+                    let mut new = relapse::again_or_new(fault, remembered.as_ref(), scene);
+                    count(&mut new, fault, scene);
                     taken = begin(&mut new, fault, scene);
                     incident = Some(new);
                 }
             },
+            News::Again(fault) => {
+                if let Some(incident) = incident.as_mut().filter(|incident| incident.follows(fault, scene.now)) {
+                    incident.follow(fault, scene.now);
+                    if !has_speaker(incident, scene) {
+                        speak_again(incident);
+                    }
+                }
+            }
             News::Done(fault) if incident.is_none() => {
                 let mut new = Incident::of(fault, scene.now);
                 new.count(fault, scene.now);
@@ -112,7 +124,8 @@ pub fn observe(before: Option<Incident>, rest: Option<&Rest>, news: &[News], sce
                 } else {
                     let known = remembered.take();
                     let over_at = known.as_ref().map_or(over.at, |rest| rest.over_at.max(over.at));
-                    remembered = Some(Rest { over_at, first_at: known.and_then(|rest| rest.first_at) });
+                    let (first_at, past) = known.map_or((None, None), |rest| (rest.first_at, rest.past));
+                    remembered = Some(Rest { over_at, first_at, past });
                 }
             }
         }
@@ -136,7 +149,7 @@ pub fn look(mut incident: Incident, scene: Scene<'_>) -> Turn {
             (Phase::Clearing { .. }, false) if ends(&incident) == Ends::WhenWell => incident.phase = Phase::Open,
             _ => {}
         }
-        if !health.is_well && !has_speaker(&incident, scene) {
+        if incident.phase == Phase::Open && !health.is_well && !has_speaker(&incident, scene) {
             speak_again(&mut incident);
         }
     }
@@ -168,7 +181,7 @@ pub fn place(turn: &mut Turn, desk: &mut Desk, crowd: bool, scene: Scene<'_>) {
     let alone = desk.admit(incident, notice, incident.messages, crowd, scene.now, scene.rules);
     let before = incident.heard;
     let repeats = before.map_or(0, |heard| heard.repeats) + u32::from(notice == Notice::Repeated);
-    incident.heard = Some(Heard { count: incident.count, at: scene.now, repeats });
+    incident.heard = Some(Heard { count: incident.count, at: scene.now, repeats, severity: Some(incident.severity) });
     if alone {
         let sending = Sending { number: incident.messages, notice, count: incident.count, at: scene.now, lines_only };
         incident.outbox.push(sending);
@@ -208,17 +221,6 @@ fn speak_again(incident: &mut Incident) {
     incident.heard = None;
 }
 
-/// False of one whose speaker is gone, or the rollout that explains it.
-fn has_speaker(incident: &Incident, scene: Scene<'_>) -> bool {
-    match &incident.voice {
-        Voice::Speaker(speaker) => {
-            scene.siblings.iter().any(|sibling| sibling.id == *speaker && sibling.phase != Phase::Closed)
-        }
-        Voice::Rollout { until } => scene.now <= *until,
-        Voice::Own | Voice::Digest => true,
-    }
-}
-
 /// A late event of an incident that is over belongs to it; a state that is over says nothing any more.
 fn is_history(fault: &Fault, rest: Option<&Rest>) -> bool {
     rest.is_some_and(|rest| {
@@ -231,6 +233,7 @@ fn begin(incident: &mut Incident, fault: &Fault, scene: Scene<'_>) -> Vec<Incide
     if let Some(health) = scene.service {
         incident.tags = health.tags.clone();
     }
+    relapse::note(incident);
     let misread = incident.tags.silence.as_deref().map(silence::read).unwrap_or_default().1;
     for fault in &scene.rules.misread {
         incident.notes.push(format!("The stack's parameter Silences is not understood: {fault}."));
@@ -252,9 +255,14 @@ fn begin(incident: &mut Incident, fault: &Fault, scene: Scene<'_>) -> Vec<Incide
     if is_silenced(incident, scene) {
         return taken;
     }
-    let symptoms: Vec<_> =
-        scene.siblings.iter().filter(|sibling| sibling.voice == Voice::Own && speaks_for(incident, sibling)).collect();
+    let mut symptoms: Vec<_> = scene.siblings.iter().filter(|sibling| sibling.voice == Voice::Own).collect();
+    // With its crashes a failed deployment may become as urgent as what is seen of it from outside.
+    symptoms.sort_by_key(|sibling| !sibling.is_crash());
     for sibling in symptoms {
+        if !takes_over(incident, sibling) {
+            continue;
+        }
+        incident.severity = incident.severity.max(sibling.severity);
         incident.speaks_for.push(Symptom { id: sibling.id.clone(), words: in_words(sibling) });
         let voice = Voice::Speaker(incident.id.clone());
         taken.push(Incident { voice, gathers_until: None, ..(*sibling).clone() });
@@ -266,28 +274,6 @@ fn in_words(incident: &Incident) -> String {
     match incident.count {
         1 => incident.alert.summary.clone(),
         count => format!("{} times: {}", count, incident.alert.summary),
-    }
-}
-
-/// Whether the first incident, being live, says all there is to say of the second.
-fn speaks_for(speaker: &Incident, of: &Incident) -> bool {
-    if speaker.phase == Phase::Closed || matches!(speaker.voice, Voice::Rollout { .. } | Voice::Speaker(_)) {
-        return false;
-    }
-    match (rank(speaker), rank(of)) {
-        (3, 2) => !of.deployments.is_empty() && speaker.deployments.iter().any(|deployment| of.is_only_of(deployment)),
-        (higher, 1) => higher > 1,
-        _ => false,
-    }
-}
-
-/// A failed deployment says more than its tasks' crashes, and these more than what ECS or we see from outside.
-fn rank(incident: &Incident) -> u8 {
-    match incident.alert.kind {
-        Kind::DeploymentFailed => 3,
-        Kind::Crash => 2,
-        Kind::Rollback | Kind::Service | Kind::TasksMissing | Kind::DeploymentStuck => 1,
-        Kind::Alarm | Kind::Trouble | Kind::Resolved | Kind::Done => 0,
     }
 }
 
@@ -305,8 +291,17 @@ fn comes_of(fault: &Fault, rollout: &Rollout) -> bool {
         }
 }
 
-fn happen_again(incident: &mut Incident, fault: &Fault, scene: Scene<'_>) {
+/// Counts a fault, and what many of them make of a crash.
+fn count(incident: &mut Incident, fault: &Fault, scene: Scene<'_>) {
     incident.count(fault, scene.now);
+    let level = scene.rules.level(incident.count);
+    if incident.is_crash() && level > 0 {
+        incident.severity = incident.severity.max(if level > 1 { Severity::Critical } else { Severity::Error });
+    }
+}
+
+fn happen_again(incident: &mut Incident, fault: &Fault, scene: Scene<'_>) {
+    count(incident, fault, scene);
     // What Watchkeeper's rollout does not explain is told, also where all is well by now.
     let is_unexplained = matches!(incident.voice, Voice::Rollout { .. })
         && !scene.rollout.is_some_and(|rollout| comes_of(fault, rollout));
@@ -323,7 +318,7 @@ fn happen_again(incident: &mut Incident, fault: &Fault, scene: Scene<'_>) {
     if is_old {
         return;
     }
-    // Its speaker is over, and this is not.
+    // Its speaker is over, or says too little by now, and this is not over.
     if !has_speaker(incident, scene) {
         speak_again(incident);
     }
@@ -332,6 +327,7 @@ fn happen_again(incident: &mut Incident, fault: &Fault, scene: Scene<'_>) {
         incident.heard = None;
         incident.notes.clear();
         incident.speaks_for.clear();
+        relapse::comes_back(incident);
         if incident.voice == Voice::Digest {
             incident.voice = Voice::Own;
         }
@@ -361,6 +357,7 @@ fn settle(mut incident: Incident, taken: Vec<Incident>, scene: Scene<'_>) -> Tur
             Ends::WhenWell if is_unseen_by_counts(&incident) => scene.rules.hold.max(WARNED_OF),
             _ => scene.rules.hold,
         };
+        let quiet_for = scene.rules.quiet(quiet_for, incident.returns);
         let from = if incident.nature == Nature::Event { incident.touched_at.max(*since) } else { *since };
         // Nobody says that a service is well who did not look at it just now.
         let is_seen = ends(&incident) != Ends::WhenWell || scene.service.is_some_and(|health| health.is_well);
@@ -373,10 +370,6 @@ fn settle(mut incident: Incident, taken: Vec<Incident>, scene: Scene<'_>) -> Tur
             let heard = incident.heard.is_some() && incident.voice == Voice::Own;
             return Turn { incident, notice: heard.then_some(Notice::Resolved), taken };
         }
-    }
-    let level = scene.rules.level(incident.count);
-    if incident.is_crash() && level > 0 {
-        incident.severity = incident.severity.max(if level > 1 { Severity::Critical } else { Severity::Error });
     }
     let notice = due(&mut incident, scene);
     Turn { incident, notice, taken }
@@ -407,7 +400,8 @@ fn due(incident: &mut Incident, scene: Scene<'_>) -> Option<Notice> {
         }
         return Some(Notice::Opened);
     };
-    let escalates = incident.is_crash() && scene.rules.level(incident.count) > scene.rules.level(heard.count);
+    let is_often = incident.is_crash() && scene.rules.level(incident.count) > scene.rules.level(heard.count);
+    let escalates = is_often || heard.severity.is_some_and(|heard| incident.severity > heard);
     if gathers {
         return None;
     }
@@ -427,11 +421,7 @@ fn is_silenced(incident: &Incident, scene: Scene<'_>) -> bool {
     if incident.tags.is_ignored {
         return true;
     }
-    let about = silence::About {
-        cluster: incident.alert.cluster.as_deref(),
-        service: incident.alert.service.as_deref(),
-        cause: &incident.key.cause,
-    };
+    let about = silence::About::of(incident);
     let by_tag = incident.tags.silence.as_deref().map(silence::read).unwrap_or_default().0;
     scene.rules.silences.iter().chain(&by_tag).any(|silence| silence.covers(about, scene.now))
 }
@@ -446,7 +436,18 @@ impl Incident {
     /// What is remembered of it once it goes.
     #[must_use]
     pub fn rest(&self) -> Rest {
-        Rest { over_at: self.over_at.unwrap_or(self.touched_at), first_at: Some(self.first_at) }
+        let may_return = self.nature == Nature::Event && self.messages > 0;
+        Rest {
+            over_at: self.over_at.unwrap_or(self.touched_at),
+            first_at: Some(self.first_at),
+            past: may_return.then(|| Past {
+                id: self.id.clone(),
+                first: self.first.clone(),
+                count: self.count,
+                messages: self.messages,
+                returns: self.returns,
+            }),
+        }
     }
 
     /// When time alone changes it next, at the latest; a hint for nobody's correctness.

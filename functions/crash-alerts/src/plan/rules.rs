@@ -23,6 +23,8 @@ pub struct Rules {
     pub hold: Duration,
     /// How long a service must run without another crash.
     pub crash_quiet: Duration,
+    /// What happens again so long after it was over is the same incident, come back. Also the longest that it must be quiet then.
+    pub returns_within: Duration,
     /// How many messages there are in a minute at most; more of them become one digest.
     pub messages_a_minute: usize,
     /// So many messages that are due at the same sweep become one.
@@ -44,6 +46,8 @@ impl Default for Rules {
             storm_window: Duration::minutes(5),
             hold: Duration::seconds(60),
             crash_quiet: Duration::minutes(10),
+            // A night's loop is one incident, and a job that fails each day is none.
+            returns_within: Duration::hours(6),
             messages_a_minute: 30,
             crowd: 4,
             silences: Vec::new(),
@@ -104,6 +108,13 @@ impl Rules {
     pub fn with_silences(self, text: &str) -> Self {
         let (silences, faults) = silence::read(text);
         Self { silences, misread: faults.iter().map(ToString::to_string).collect(), ..self }
+    }
+
+    /// How long it must be quiet before ops hear that it is over: twice as long with each return, so that what comes back again and
+    /// again is told as one thing that goes on.
+    pub(super) fn quiet(&self, at_first: Duration, returns: u32) -> Duration {
+        let most = self.returns_within.max(at_first);
+        (at_first * 2_i32.pow(returns.min(16))).min(most)
     }
 
     /// How many of the thresholds a count has reached.

@@ -8,10 +8,15 @@
 //! Sat-Sun 22:00-06:00 cluster=prod service=batch-*         each night that begins on a Saturday or Sunday, UTC
 //! always cause=spot-interruption + 03:00-03:30             two of them
 //! ```
+//!
+//! `service=` is about everything that can be told: what is of no service is known by what else it is about (a standalone task's family,
+//! an alarm's name, what another function looks after).
 
 use time::format_description::well_known::Iso8601;
 use time::macros::format_description;
 use time::{Date, OffsetDateTime, Time, UtcOffset, Weekday};
+
+use super::incident::Incident;
 
 /// One of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,10 +62,23 @@ pub enum Fault {
 pub struct About<'a> {
     /// The cluster's name, where there is one.
     pub cluster: Option<&'a str>,
-    /// The service's name, where there is one.
+    /// The service's name; of what is of none, the name of what it is about.
     pub service: Option<&'a str>,
     /// The cause.
     pub cause: &'a str,
+}
+
+impl<'a> About<'a> {
+    /// What an incident's silences are asked about.
+    #[must_use]
+    pub fn of(incident: &'a Incident) -> Self {
+        let alert = &incident.alert;
+        Self {
+            cluster: alert.cluster.as_deref(),
+            service: Some(alert.service.as_deref().unwrap_or(&alert.about)),
+            cause: &incident.key.cause,
+        }
+    }
 }
 
 /// Reads all silences of a text; those that cannot be read silence nothing.
@@ -215,6 +233,10 @@ fn span_of(word: &str) -> Option<(OffsetDateTime, OffsetDateTime)> {
 mod tests {
     use super::*;
     use time::macros::datetime;
+    use watchkeeper_alerts::{Alert, AlertKey, Kind};
+    use watchkeeper_stops::Severity;
+
+    use crate::plan::incident::{Fault, Key, Nature};
 
     const ABOUT: About<'_> = About { cluster: Some("prod"), service: Some("batch-7"), cause: "application-exit" };
 
@@ -265,6 +287,43 @@ mod tests {
             assert_eq!(covers(text, now), silent, "{text}");
         }
         assert!(!read("always service=a").0[0].covers(About { service: None, ..ABOUT }, now));
+    }
+
+    #[test]
+    fn what_has_no_service_is_known_by_what_it_is_about() {
+        let now = datetime!(2026-11-21 23:30 UTC);
+        let of = |about: &str, cluster: Option<&str>, service: Option<&str>| {
+            let alert = Alert {
+                key: AlertKey { subject: "s".to_owned(), occurrence: "o".to_owned() },
+                kind: Kind::Trouble,
+                severity: Severity::Error,
+                cause: "login-failed".to_owned(),
+                about: about.to_owned(),
+                cluster: cluster.map(str::to_owned),
+                service: service.map(str::to_owned),
+                summary: String::new(),
+                facts: Vec::new(),
+                next_step: None,
+                links: Vec::new(),
+            };
+            let key = Key::new("s", "login-failed");
+            Incident::of(&Fault { key, nature: Nature::Event, at: now, alert, deployment: None }, now)
+        };
+        let family = of("nightly-import", Some("prod"), None);
+        let observation = of("secret formae/config", None, None);
+        let service = of("nightly-import", Some("prod"), Some("web"));
+        for (text, silent) in [
+            ("always service=nightly-*", [true, false, false]),
+            ("always service=nightly-import cluster=prod", [true, false, false]),
+            ("always service=nightly-import cluster=test", [false, false, false]),
+            ("always service=secret*formae/*", [false, true, false]),
+            ("always service=web", [false, false, true]),
+            ("always cause=login-failed", [true, true, true]),
+        ] {
+            let silence = &read(text).0[0];
+            let covered = [&family, &observation, &service].map(|one| silence.covers(About::of(one), now));
+            assert_eq!(covered, silent, "{text}");
+        }
     }
 
     #[test]

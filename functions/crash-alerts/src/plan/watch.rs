@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use time::{Duration, OffsetDateTime};
 use watchkeeper_alerts::{
-    Alert, BELOW_DESIRED, DEPLOYMENT_STUCK, DeploymentSight, ServiceSight, below_desired, stuck_deployment,
+    Alert, BELOW_DESIRED, DEPLOYMENT_STUCK, DeploymentSight, Running, ServiceSight, below_desired, stuck_deployment,
 };
 use watchkeeper_events::ServiceArn;
 
@@ -18,6 +18,8 @@ const UNWATCHED: Duration = Duration::minutes(30);
 const RENEW_UNTOLD: Duration = Duration::minutes(10);
 /// The same for what is told, which only must not age away.
 const RENEW_TOLD: Duration = Duration::days(1);
+/// Of so many tasks one may be on its way at any time without anything being wrong: spot tasks come and go, scaling never rests.
+const ONE_OF: i32 = 20;
 
 /// How long something may last before it is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -114,6 +116,8 @@ pub struct Remembered {
     pub deployment: Option<String>,
     /// Whether a fault was told, so that an over must be.
     pub told: bool,
+    /// How many tasks ran at the last look, where too few do.
+    pub running: Option<i32>,
     /// Since when it is over.
     pub over_at: Option<OffsetDateTime>,
     /// When this was written.
@@ -226,19 +230,24 @@ struct One<'a> {
 impl One<'_> {
     fn below_desired(&self, limits: &Limits, decision: &mut Decision) {
         let found = match self.seen.wanted() {
-            Ok(found) if found.sight.tasks.running < found.sight.tasks.desired => found,
-            Ok(found) => return self.well(&all_run(found.sight.tasks.desired), decision),
+            Ok(found) if found.is_short() => found,
+            Ok(found) => return self.well(&found.as_it_runs(), decision),
             Err(why) => return self.well(why, decision),
         };
         let told_before = self.before.is_some_and(|before| before.told);
-        // Of a new time below nothing of the last one counts; nor what nobody watched.
-        let since = self
-            .before
-            .filter(|before| before.over_at.is_none() && (before.told || self.now - before.kept_at <= UNWATCHED));
+        let running = found.sight.tasks.running;
+        // Of a new time below nothing of the last one counts; nor what nobody watched, nor what was before it got better: as long as
+        // more run than at the look before, it is getting there, whether it grows or loses tasks and replaces them. So what is told has
+        // never had more tasks since then, and has never wanted so few: tasks that are wanted only now have their time, too.
+        let since = self.before.filter(|before| {
+            let is_watched = self.now - before.kept_at <= UNWATCHED;
+            let grows = before.running.is_some_and(|before| before < running);
+            before.over_at.is_none() && (before.told || (is_watched && !grows))
+        });
         let since = since.map_or(self.now, |before| before.since);
         let is_due =
             self.now - since >= limits.below_desired && (told_before || !found.is_deployed_so(limits, self.now));
-        self.remember(since, None, told_before || is_due, decision);
+        self.remember(since, None, Some(running), told_before || is_due, decision);
         if is_due {
             let alert = below_desired(&found.sight, since, self.now);
             self.fault(since, alert, decision);
@@ -254,7 +263,7 @@ impl One<'_> {
             return self.well(found.outcome(self.before), decision);
         };
         if self.now - since >= limits.deployment_stuck + found.waits {
-            self.remember(since, Some(&deployment.id), true, decision);
+            self.remember(since, Some(&deployment.id), None, true, decision);
             let alert = stuck_deployment(&found.sight, deployment, since, found.breaker, self.now);
             self.fault(since, alert, decision);
         } else if self.before.is_some_and(|before| before.deployment.as_ref() != Some(&deployment.id)) {
@@ -282,13 +291,21 @@ impl One<'_> {
     }
 
     /// Writes what is so now, unless it is written already.
-    fn remember(&self, since: OffsetDateTime, deployment: Option<&str>, told: bool, decision: &mut Decision) {
+    fn remember(
+        &self,
+        since: OffsetDateTime,
+        deployment: Option<&str>,
+        running: Option<i32>,
+        told: bool,
+        decision: &mut Decision,
+    ) {
         let now = Remembered {
             service: self.seen.service().clone(),
             trouble: self.trouble,
             since,
             deployment: deployment.map(str::to_owned),
             told,
+            running,
             over_at: None,
             kept_at: self.now,
         };
@@ -318,6 +335,26 @@ impl One<'_> {
 }
 
 impl Found {
+    /// Whether too few tasks run. One of twenty that is on its way is not too few: where some are replaced all the time, all run at no
+    /// look, and nothing is wrong. What ECS cannot place is not on its way.
+    fn is_short(&self) -> bool {
+        let Running { running, desired, pending } = self.sight.tasks;
+        let missing = desired - running;
+        missing > 0 && (missing > pending || missing.saturating_mul(ONE_OF) > desired)
+    }
+
+    /// How it runs that is not short of tasks.
+    fn as_it_runs(&self) -> String {
+        let Running { running, desired, .. } = self.sight.tasks;
+        match (running, desired) {
+            (_, 1) => "its task runs again".to_owned(),
+            _ if running < desired => {
+                format!("{running} of {desired} tasks run again, and the others are on their way")
+            }
+            _ => format!("all {desired} tasks run again"),
+        }
+    }
+
     /// The deployment under way and since when, where ECS says it.
     fn under_way(&self) -> Option<(&DeploymentSight, OffsetDateTime)> {
         let deployment = self.sight.deployment.as_ref()?;
@@ -346,8 +383,4 @@ impl Found {
         let is_young = self.under_way().is_some_and(|(_, since)| now - since < limits.deployment_stuck + self.waits);
         is_young && i64::from(tasks.running) >= kept.max(1)
     }
-}
-
-fn all_run(desired: i32) -> String {
-    if desired == 1 { "its task runs again".to_owned() } else { format!("all {desired} tasks run again") }
 }

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use aws_sdk_ecs::error::{ProvideErrorMetadata, SdkError};
-use aws_sdk_ecs::types::{DesiredStatus, ServiceField};
+use aws_sdk_ecs::types::{self, DesiredStatus, ServiceField};
 use watchkeeper_aws_errors::{status, words};
 use watchkeeper_events::TaskStateChange;
 
@@ -96,6 +96,12 @@ fn is_throttling(code: &str) -> bool {
     code.starts_with("Throttl") || ["TooManyRequestsException", "RequestLimitExceeded"].contains(&code)
 }
 
+/// The names of the services that ECS says are not there; any other failure says nothing of them.
+pub(crate) fn missing(failures: &[types::Failure]) -> impl Iterator<Item = &str> {
+    let missing = failures.iter().filter(|failure| failure.reason() == Some("MISSING"));
+    missing.filter_map(|failure| failure.arn()?.rsplit('/').next())
+}
+
 impl Ecs for Clients {
     async fn list_clusters(&self, token: Option<String>) -> Result<Listed, Failure> {
         let answer = self.ecs.list_clusters().max_results(A_PAGE).set_next_token(token).send().await;
@@ -121,8 +127,7 @@ impl Ecs for Clients {
         let describe = self.ecs.describe_services().cluster(cluster).set_services(Some(names.to_vec()));
         let answer = describe.include(ServiceField::Tags).send().await;
         let answer = answer.map_err(|error| Failure::of(&format!("looking at services of {cluster}"), &error))?;
-        let missing = answer.failures().iter().filter(|failure| failure.reason() == Some("MISSING"));
-        let missing: HashSet<_> = missing.filter_map(|failure| failure.arn()?.rsplit('/').next()).collect();
+        let missing: HashSet<_> = missing(answer.failures()).collect();
         let gone = names.iter().filter(|name| missing.contains(name.as_str()));
         let gone = gone.filter_map(|name| service_arn(cluster, name)).map(Seen::Gone);
         Ok(answer.services().iter().filter_map(|service| seen(cluster, service)).chain(gone).collect())

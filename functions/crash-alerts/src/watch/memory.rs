@@ -122,7 +122,7 @@ fn sort_key(service: &ServiceArn, trouble: Silent) -> String {
 }
 
 fn write(remembered: &Remembered) -> Item {
-    let Remembered { service, trouble, since, deployment, told, over_at, kept_at } = remembered;
+    let Remembered { service, trouble, since, deployment, told, running, over_at, kept_at } = remembered;
     let mut item = Item::from([
         ("pk".to_owned(), text(PARTITION)),
         ("sk".to_owned(), text(&sort_key(service, *trouble))),
@@ -134,6 +134,9 @@ fn write(remembered: &Remembered) -> Item {
     ]);
     if let Some(deployment) = deployment {
         item.insert("deployment".to_owned(), text(deployment));
+    }
+    if let Some(running) = running {
+        item.insert("running".to_owned(), number(running));
     }
     if let Some(over_at) = over_at {
         item.insert("over_at".to_owned(), milliseconds(*over_at));
@@ -156,6 +159,8 @@ fn read(item: &Item) -> Option<Remembered> {
         since: instant("since")?,
         deployment: item.get("deployment").and_then(|text| text.as_s().ok()).cloned(),
         told: *item.get("told")?.as_bool().ok()?,
+        // What was written before there was any has none.
+        running: item.get("running").and_then(|running| running.as_n().ok()?.parse().ok()),
         over_at: instant("over_at"),
         kept_at: instant("kept_at")?,
     })
@@ -189,9 +194,9 @@ mod tests {
         for trouble in Silent::ALL {
             for (deployment, over_at) in [(None, None), (Some("ecs-svc/1".to_owned()), Some(at(3)))] {
                 let told = over_at.is_some();
-                let service = service.clone();
+                let (service, running) = (service.clone(), told.then_some(3));
                 let remembered =
-                    Remembered { service, trouble, since: at(1), deployment, told, over_at, kept_at: at(2) };
+                    Remembered { service, trouble, since: at(1), deployment, told, running, over_at, kept_at: at(2) };
                 assert_eq!(read(&write(&remembered)), Some(remembered));
             }
         }

@@ -29,7 +29,7 @@ pub(super) fn seen(cluster: &str, service: &Service) -> Option<Seen> {
         Some("DRAINING") => Life::Draining,
         _ => Life::Active,
     };
-    let controller = service.deployment_controller().map(DeploymentController::r#type);
+    let controller = controller_of(service);
     let configuration = service.deployment_configuration();
     let is_daemon = service.scheduling_strategy() == Some(&SchedulingStrategy::Daemon);
     let minimum = configuration.and_then(DeploymentConfiguration::minimum_healthy_percent);
@@ -39,7 +39,7 @@ pub(super) fn seen(cluster: &str, service: &Service) -> Option<Seen> {
         tag.and_then(|tag| tag.value()).filter(|value| !value.is_empty()).map(str::to_owned)
     };
     Some(Seen::There(Box::new(Found {
-        sight: sight(arn, service, controller),
+        sight: sight(arn, service),
         life,
         controller: match controller {
             None | Some(DeploymentControllerType::Ecs) => Controller::Ecs,
@@ -67,15 +67,22 @@ pub(super) fn instant(at: &DateTime) -> Option<OffsetDateTime> {
     OffsetDateTime::from_unix_timestamp_nanos(at.as_nanos()).ok().map(to_the_millisecond)
 }
 
-fn sight(arn: ServiceArn, service: &Service, controller: Option<&DeploymentControllerType>) -> ServiceSight {
-    let primary = service.deployments().iter().find(|deployment| deployment.status() == Some("PRIMARY"));
-    let sets = service.task_sets();
-    let tasks = if controller == Some(&DeploymentControllerType::External) {
+fn controller_of(service: &Service) -> Option<&DeploymentControllerType> {
+    service.deployment_controller().map(DeploymentController::r#type)
+}
+
+/// How many tasks there are, and should be: one reading for all who count.
+pub(crate) fn tasks(service: &Service) -> Running {
+    if controller_of(service) == Some(&DeploymentControllerType::External) {
         // Whoever deploys it decides how many tasks each of its sets has; without a set none is wanted.
-        tasks_of(sets.iter().find(|set| set.status() == Some("PRIMARY")))
+        tasks_of(service.task_sets().iter().find(|set| set.status() == Some("PRIMARY")))
     } else {
         Running { running: service.running_count(), desired: service.desired_count(), pending: service.pending_count() }
-    };
+    }
+}
+
+fn sight(arn: ServiceArn, service: &Service) -> ServiceSight {
+    let primary = service.deployments().iter().find(|deployment| deployment.status() == Some("PRIMARY"));
     let revision = primary.and_then(|primary| primary.task_definition()).or(service.task_definition());
     let said = service
         .events()
@@ -85,7 +92,7 @@ fn sight(arn: ServiceArn, service: &Service, controller: Option<&DeploymentContr
     said.sort_by_key(|said| std::cmp::Reverse(said.at));
     ServiceSight {
         service: arn,
-        tasks,
+        tasks: tasks(service),
         revision: revision.and_then(|revision| TaskDefinitionArn::parse(revision).ok()),
         runs_on: runs_on(service),
         deployment: primary.and_then(|primary| {

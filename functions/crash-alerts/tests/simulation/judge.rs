@@ -2,13 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use crash_alerts::plan::desk::Digest;
+use crash_alerts::plan::desk::{Digest, Line};
 use crash_alerts::plan::incident::{Incident, Nature, News, Phase, Voice};
 use crash_alerts::plan::rules::Rules;
 use crash_alerts::{Changes, Stored};
 use serde_json::Value;
 use time::{Duration, OffsetDateTime};
 use watchkeeper_alerts::{Kind, Notice};
+use watchkeeper_stops::Severity;
 
 use crate::clock;
 use crate::table::{Table, place};
@@ -16,6 +17,10 @@ use crate::world::{HALF_SILENT, IGNORED, World};
 
 /// So old what is seen of a service may be when it is acted on.
 const SIGHT: Duration = Duration::seconds(30);
+/// A speaker of which nothing was heard for so long says nothing of what is seen from outside.
+const SHORTLY: Duration = Duration::minutes(30);
+/// A sweep may be lost, come late or be cut off: so much later than it should something may be told.
+const DELAYS: Duration = Duration::minutes(6);
 /// SNS cuts an e-mail subscriber off who gets more in a second.
 const IN_A_SECOND: usize = 10;
 
@@ -24,6 +29,7 @@ const IN_A_SECOND: usize = 10;
 struct Issued {
     key: String,
     at: OffsetDateTime,
+    severity: Severity,
     /// The incidents that counted it, or what swallowed it.
     taken: Vec<String>,
 }
@@ -35,6 +41,7 @@ struct Decision {
     alone: bool,
     at: OffsetDateTime,
     count: u64,
+    severity: Severity,
     lines_only: bool,
 }
 
@@ -46,7 +53,11 @@ struct Life {
     was_over_at_once: bool,
     /// Whether another incident, or a rollout, spoke for it once: then what ops heard of it before was closed, and it may begin anew.
     was_spoken_for: bool,
+    /// How urgent the most urgent is that ops heard of it and that is not closed.
+    told: Option<Severity>,
     decided: BTreeMap<u32, Decision>,
+    /// By how many messages it had an end: it may have come back since.
+    ends: BTreeSet<u32>,
 }
 
 /// A message that was published, of an incident or a digest.
@@ -73,6 +84,10 @@ pub(crate) struct Judge {
     storms: usize,
     /// When each service was last seen to be well.
     well: HashMap<u8, OffsetDateTime>,
+    /// Of which subjects there is something more urgent than anything that was told of them, and since when.
+    overlooked: HashMap<String, OffsetDateTime>,
+    /// When each incident whose faults are events was told to begin.
+    openings: HashMap<String, Vec<OffsetDateTime>>,
     digests: Vec<OffsetDateTime>,
     published: Vec<OffsetDateTime>,
     pub(crate) messages: usize,
@@ -93,6 +108,8 @@ impl Judge {
             looks: HashMap::new(),
             storms: 0,
             well: HashMap::new(),
+            overlooked: HashMap::new(),
+            openings: HashMap::new(),
             digests: Vec::new(),
             published: Vec::new(),
             messages: 0,
@@ -107,8 +124,9 @@ impl Judge {
     /// The world made this news.
     pub(crate) fn issued(&mut self, news: &News) {
         match news {
-            News::Fault(fault) | News::Done(fault) => {
-                let issued = Issued { key: fault.key.text(), at: fault.at, taken: Vec::new() };
+            News::Fault(fault) | News::Again(fault) | News::Done(fault) => {
+                let (key, at, severity) = (fault.key.text(), fault.at, fault.alert.severity);
+                let issued = Issued { key, at, severity, taken: Vec::new() };
                 self.issued.entry(place(&fault.alert.key)).or_insert(issued);
             }
             News::Over(over) => self.overs.entry(over.key.text()).or_default().push(over.at),
@@ -119,6 +137,74 @@ impl Judge {
     fn may_be_history(&self, table: &Table, issued: &Issued) -> bool {
         let rest = table.rests.get(&issued.key).is_some_and(|rest| issued.at <= rest.value.over_at);
         rest || self.overs.get(&issued.key).is_some_and(|overs| overs.iter().any(|over| issued.at <= *over))
+    }
+
+    /// Time passes. What is more urgent than all that ops heard of its service is not kept from them for long.
+    pub(crate) fn looks_around(&mut self, table: &Table, world: &World, now: OffsetDateTime) {
+        let mut worst: BTreeMap<String, (u8, Severity)> = BTreeMap::new();
+        for stored in table.live(None) {
+            let incident = stored.value;
+            let Some(service) = number_of(&incident) else { continue };
+            if incident.phase == Phase::Open && !may_be_silenced(&incident) {
+                let worst = worst.entry(incident.key.subject).or_insert((service, incident.severity));
+                worst.1 = worst.1.max(incident.severity);
+            }
+        }
+        for (service, worst) in worst.values_mut() {
+            if world.runs_nothing(*service).is_some() {
+                *worst = Severity::Critical;
+            }
+        }
+        let lives = |subject: &str| {
+            let lives: Vec<_> =
+                self.lives.values().filter(|life| !life.is_gone && life.last.key.subject == subject).collect();
+            lives
+        };
+        // A digest tells how bad it is by then, and the next comes when the storm is over; Watchkeeper's own rollout explains
+        // things for a while; and where all is well by now nothing is overlooked.
+        let storm = table.desk().value.storms();
+        let is_excused = |service: u8, subject: &str| {
+            let in_digest = || storm && lives(subject).iter().any(|life| life.last.voice == Voice::Digest);
+            let rollouts = &world.services[usize::from(service)].rollouts;
+            let is_rolled_out = rollouts.iter().any(|(began, until)| *began <= now && now <= *until);
+            world.is_well(service, now) || service == SILENT || service == IGNORED || is_rolled_out || in_digest()
+        };
+        worst.retain(|subject, (service, worst)| {
+            let told = lives(subject).iter().filter_map(|life| life.told).max();
+            told < Some(*worst) && !is_excused(*service, subject)
+        });
+        self.overlooked.retain(|subject, _| worst.contains_key(subject));
+        for (subject, (_, severity)) in worst {
+            let since = *self.overlooked.entry(subject.clone()).or_insert(now);
+            if now - since > self.rules.hold + self.rules.group_wait + DELAYS {
+                self.fault(format!("overlooked: {subject} is {severity:?} since {since}, and nobody is told so"));
+                self.overlooked.remove(&subject);
+            }
+        }
+    }
+
+    /// What comes back must be quiet for twice as long each time before it is told to be over, and to be back.
+    fn not_again_and_again(&self) -> Vec<String> {
+        let mut faults = Vec::new();
+        for (key, openings) in &self.openings {
+            let mut lives = self.lives.values().filter(|life| life.last.key.text() == *key);
+            // Another one's voice was in between, or nobody's.
+            if lives.any(|life| life.was_spoken_for || may_be_silenced(&life.last) || life.decided.is_empty()) {
+                continue;
+            }
+            // Of a standalone task no service is looked at.
+            let is_crash = |life: &Life| life.last.key.text() == *key && life.last.is_crash();
+            let is_looked_at = key.starts_with("service#") && self.lives.values().any(is_crash);
+            let mut quiet: Duration = if is_looked_at { self.rules.crash_quiet } else { self.rules.hold };
+            for pair in openings.windows(2) {
+                if pair[1] - pair[0] < quiet {
+                    faults.push(format!("a loop: {key} begins at {openings:?}"));
+                    break;
+                }
+                quiet = Duration::min(quiet * 2, self.rules.returns_within);
+            }
+        }
+        faults
     }
 
     /// These changes are about to be stored.
@@ -134,6 +220,11 @@ impl Judge {
             } else if !is_ignored(&issued.key) && !self.may_be_history(table, &issued) {
                 self.fault(format!("swallowed: {fault:?} is counted by nobody"));
             }
+            let by = incident.as_ref().and_then(|id| changes.incidents.iter().find(|change| change.after.id == *id));
+            let is_understated = by.is_some_and(|change| change.after.severity < issued.severity);
+            if is_understated && !self.may_be_history(table, &issued) {
+                self.fault(format!("understated: {fault:?} is {:?}", issued.severity));
+            }
             issued.taken.push(incident.clone().unwrap_or_else(|| "nobody".to_owned()));
             if issued.taken.len() > 1 {
                 self.fault(format!("counted twice: {fault:?} by {:?}", issued.taken));
@@ -148,18 +239,27 @@ impl Judge {
             let before = table.desk().value;
             if desk.storms() && !before.storms() {
                 self.storms += 1;
+                if desk.spells().any(|spell| spell.storm && spell.digests > 0) {
+                    self.fault("unheard: a storm begins under the id of digests that were told before");
+                }
             }
-            let was_waiting = before.spell().map(|spell| spell.waiting.clone()).unwrap_or_default();
-            for line in desk.spell().map(|spell| spell.waiting.clone()).unwrap_or_default() {
-                if !was_waiting.iter().any(|old| old.incident.id == line.incident.id && old.number == line.number) {
+            let is_waiting = |line: &Line| {
+                let mut waiting = before.spells().flat_map(|spell| &spell.waiting);
+                waiting.any(|old| old.incident.id == line.incident.id && old.number == line.number)
+            };
+            for line in desk.spells().flat_map(|spell| &spell.waiting) {
+                if !is_waiting(line) {
                     let decision = Decision {
                         notice: line.notice,
                         alone: false,
                         at: now,
                         count: line.incident.count,
+                        severity: line.incident.severity,
                         lines_only: false,
                     };
-                    self.decide(&line.incident, line.number, &decision, world);
+                    // A line has not all that is known of its incident.
+                    let known = self.lives.get(&line.incident.id).map(|life| life.last.clone());
+                    self.decide(known.as_ref().unwrap_or(&line.incident), line.number, &decision, world);
                 }
             }
             let had_digest = before.spell().is_some_and(|spell| spell.outbox.is_some());
@@ -174,6 +274,12 @@ impl Judge {
     /// A digest is decided.
     fn digest(&mut self, table: &Table, spell: &str, digest: &Digest, now: OffsetDateTime) {
         self.digests.push(now);
+        // What begins anew in this spell is this one's affair, and no other's any more.
+        for line in digest.lines.iter().filter(|line| line.notice == Notice::Opened) {
+            for told_of in self.spells.values_mut() {
+                told_of.remove(&line.incident.id);
+            }
+        }
         let lines = digest.lines.iter().filter(|line| !matches!(line.notice, Notice::Resolved | Notice::Done));
         let told_of = self.spells.entry(spell.to_owned()).or_default();
         told_of.extend(lines.map(|line| line.incident.id.clone()));
@@ -221,8 +327,10 @@ impl Judge {
     ) {
         let stored = table.incident(&after.key.text()).filter(|stored| stored.value.id == after.id);
         let stored = stored.map(|stored| stored.value).filter(|_| !is_new);
-        let count = stored.as_ref().map_or(0, |stored| stored.count);
-        let messages = stored.as_ref().map_or(0, |stored| stored.messages);
+        // One that comes back goes on where it ended.
+        let past = table.rests.get(&after.key.text()).and_then(|rest| rest.value.past.as_ref());
+        let past = past.filter(|past| past.id == after.id).map_or((0, 0), |past| (past.count, past.messages));
+        let (count, messages) = stored.as_ref().map_or(past, |stored| (stored.count, stored.messages));
         let rise = after.count.checked_sub(count);
         if rise.is_none_or(|rise| rise > counted) {
             self.fault(format!("miscounted: {} rises from {count} to {} by {counted} faults", after.id, after.count));
@@ -239,9 +347,20 @@ impl Judge {
         if let Some(stored) = &stored
             && let Voice::Speaker(speaker) = &stored.voice
             && after.voice == Voice::Own
-            && table.live(None).iter().any(|live| live.value.id == *speaker && live.value.phase != Phase::Closed)
+            && has_speaker(table, speaker, after)
         {
             self.fault(format!("interrupts: {} tells what {speaker} speaks for, which lives", after.key.text()));
+        }
+        if let Voice::Speaker(speaker) = &after.voice
+            && stored.as_ref().is_none_or(|stored| stored.voice != after.voice)
+        {
+            let spoken = changes.incidents.iter().map(|change| &change.after).find(|one| one.id == *speaker);
+            let severity = spoken.map(|one| one.severity);
+            let severity = severity.or_else(|| Some(find(table, speaker)?.severity));
+            if severity.is_some_and(|severity| severity < after.severity) {
+                let key = after.key.text();
+                self.fault(format!("hushed: {key} is {:?}, and silent behind what is {severity:?}", after.severity));
+            }
         }
         if after.phase == Phase::Closed && after.over_at.is_some_and(|over_at| over_at < after.last_at) {
             self.fault(format!("backwards: {} is over since before it happened last", after.key.text()));
@@ -253,12 +372,25 @@ impl Judge {
             is_gone: false,
             was_over_at_once: false,
             was_spoken_for: false,
+            told: None,
             decided: BTreeMap::new(),
+            ends: BTreeSet::new(),
         });
         life.was_over_at_once |= is_new && after.phase != Phase::Open;
         life.was_spoken_for |= matches!(after.voice, Voice::Speaker(_) | Voice::Rollout { .. });
+        if is_gone || matches!(after.voice, Voice::Speaker(_)) {
+            life.told = None;
+        }
+        if is_gone {
+            life.ends.insert(after.messages);
+        }
+        let comes_back = is_new && !life.decided.is_empty();
         life.last = after.clone();
         life.is_gone = is_gone;
+        if comes_back {
+            // No digest told of it as it is now.
+            self.reopened.insert(after.id.clone());
+        }
         if is_new
             && after.phase == Phase::Open
             && after.voice == Voice::Own
@@ -276,11 +408,12 @@ impl Judge {
                         alone: true,
                         at: sending.at,
                         count: sending.count,
+                        severity: after.severity,
                         lines_only: sending.lines_only,
                     };
                     self.decide(after, sending.number, &decision, world);
                 } else {
-                    let waits = changes.desk.as_ref().and_then(|(_, desk)| desk.spell()).is_some_and(|spell| {
+                    let waits = changes.desk.iter().flat_map(|(_, desk)| desk.spells()).any(|spell| {
                         spell.left_out > 0 || spell.waiting.iter().any(|line| line.incident.id == after.id)
                     });
                     if !waits {
@@ -332,8 +465,17 @@ impl Judge {
             is_gone: true,
             was_over_at_once: true,
             was_spoken_for: false,
+            told: None,
             decided: BTreeMap::new(),
+            ends: BTreeSet::new(),
         });
+        life.told = match decision.notice {
+            Notice::Resolved | Notice::Done => None,
+            _ => life.told.max(Some(decision.severity)),
+        };
+        if decision.notice == Notice::Opened && incident.nature == Nature::Event {
+            self.openings.entry(key.clone()).or_default().push(now);
+        }
         if life.decided.insert(number, decision.clone()).is_some() {
             let what = format!("numbers: message {number} of {key} is decided twice");
             self.fault(what);
@@ -447,6 +589,7 @@ impl Judge {
                 faults.push(format!("busy: {key} is looked at again {looks} times for {opened} openings"));
             }
         }
+        faults.extend(self.not_again_and_again());
         self.faults.extend(faults);
     }
 
@@ -469,7 +612,16 @@ impl Judge {
             faults.push("untold: ops hear nothing".to_owned());
         }
         let (mut is_open, mut alone, mut more, mut before) = (false, false, 0, None::<&Decision>);
-        for decided in life.decided.values() {
+        let mut before_number = 0;
+        for (number, decided) in &life.decided {
+            // Of its end ops hear, unless digests alone told of it.
+            if life.ends.range(..number).any(|end| before_number <= *end) {
+                if is_open && alone && !life.was_spoken_for {
+                    faults.push("unresolved: it was over once and nobody heard so".to_owned());
+                }
+                is_open = false;
+            }
+            before_number = *number;
             match decided.notice {
                 Notice::Opened => {
                     if is_open && !life.was_spoken_for {
@@ -491,7 +643,8 @@ impl Judge {
                             faults.push("hasty: told again within the group wait".to_owned());
                         }
                         let level = |count| self.rules.escalate_at.iter().filter(|at| count >= **at).count();
-                        if decided.notice == Notice::Escalated && level(decided.count) <= level(before.count) {
+                        let is_worse = decided.severity > before.severity || level(decided.count) > level(before.count);
+                        if decided.notice == Notice::Escalated && !is_worse {
                             faults.push("escalates for nothing".to_owned());
                         }
                         if decided.notice == Notice::Repeated && decided.at < before.at + self.rules.repeat {
@@ -538,6 +691,21 @@ impl Judge {
             }
         }
     }
+}
+
+fn find(table: &Table, id: &str) -> Option<Incident> {
+    table.live(None).into_iter().map(|stored| stored.value).find(|incident| incident.id == id)
+}
+
+/// Whether one lives that says enough of an incident.
+fn has_speaker(table: &Table, speaker: &str, of: &Incident) -> bool {
+    let Some(speaker) = find(table, speaker).filter(|speaker| speaker.phase != Phase::Closed) else { return false };
+    if let Voice::Speaker(next) = &speaker.voice {
+        return has_speaker(table, next, of);
+    }
+    let is_beyond = of.is_crash() && !speaker.deployments.iter().any(|deployment| of.is_only_of(deployment));
+    let is_long_ago = !of.is_crash() && of.touched_at - speaker.last_at > SHORTLY;
+    speaker.severity >= of.severity && !is_beyond && !is_long_ago
 }
 
 /// The service of which the settings silence everything for a while.

@@ -5,7 +5,7 @@ use std::future::pending;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use crash_alerts::evidence::ServiceSeen;
+use crash_alerts::evidence::{ServiceSeen, SteadyRevisions};
 use crash_alerts::plan::desk::Desk;
 use crash_alerts::plan::incident::{Incident, Key};
 use crash_alerts::{
@@ -141,11 +141,11 @@ impl Store for Line {
         self.call("remember rollout", move |sim, _| sim.table.remember_rollout(&rollout)).await
     }
 
-    async fn remember_steady(&self, _: &ServiceArn, _: &TaskDefinitionArn, _: OffsetDateTime) -> Result<(), Trouble> {
+    async fn remember_steady(&self, _: &str, _: &TaskDefinitionArn, _: OffsetDateTime) -> Result<(), Trouble> {
         self.call("remember steady", |_, _| ()).await
     }
 
-    async fn last_steady(&self, _: &ServiceArn) -> Result<Option<TaskDefinitionArn>, Trouble> {
+    async fn last_steady(&self, _: &str) -> Result<Option<SteadyRevisions>, Trouble> {
         self.call("last steady", |_, _| None).await
     }
 }

@@ -20,6 +20,12 @@ pub(crate) enum Mutant {
     FaultsApart,
     /// What is over and what is not are told at the same time, and do not see each other.
     RestUnwatched,
+    /// Nobody knows how urgent a speaker is: anything may be silent behind anything.
+    SpeakersLookUrgent,
+    /// Ops are taken to have heard the worst already.
+    HeardTheWorst,
+    /// Of what is over nothing is known but since when.
+    PastForgotten,
     /// Events alone are relied on.
     SweepDoesNothing,
 }

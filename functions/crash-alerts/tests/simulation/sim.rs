@@ -15,6 +15,7 @@ use tokio::time::{sleep, sleep_until};
 use watchkeeper_alerts::{Evidence, LogTail, Rendered};
 use watchkeeper_events::{QueueMessage, ServiceArn};
 use watchkeeper_lease::{Answer, Item, Key, Step, step};
+use watchkeeper_stops::Severity;
 
 use crate::clock;
 use crate::judge::Judge;
@@ -146,6 +147,11 @@ impl Sim {
             Mutant::OutboxCleared if is_noted => {
                 for change in &mut changes.incidents {
                     change.after.outbox.clear();
+                }
+            }
+            Mutant::HeardTheWorst => {
+                for heard in changes.incidents.iter_mut().filter_map(|change| change.after.heard.as_mut()) {
+                    heard.severity = Some(Severity::Critical);
                 }
             }
             _ => {}
@@ -287,8 +293,15 @@ impl Sim {
                 }
                 (None, true)
             }
+            Act::Worsens(service, to_nothing) => {
+                self.world.worsens(service, to_nothing, now);
+                (None, true)
+            }
             Act::Garbage => (Some(GARBAGE.to_owned()), false),
-            Act::Sweep => (Some(json!({"watchkeeper": "sweep"}).to_string()), true),
+            Act::Sweep => {
+                self.judge.looks_around(&self.table, &self.world, now);
+                (Some(json!({"watchkeeper": "sweep"}).to_string()), true)
+            }
         };
         if let Some(body) = body {
             self.come(&body, coming, may_be_lost);

@@ -26,6 +26,8 @@ pub(crate) enum Act {
     Observed(u8, ObservedState),
     Standalone(u8, bool),
     Below(u8, bool),
+    /// What runs too little runs nothing at all, or something again.
+    Worsens(u8, bool),
     Garbage,
     Sweep,
 }
@@ -62,6 +64,9 @@ impl Story {
             let at = rng.u64(..minutes * 60_000);
             let service = (begin + rng.u8(..services)) % SERVICES;
             several(&mut acts, at, service, services, &mut rng);
+        }
+        if rng.u8(..6) == 0 {
+            slow_loop(&mut acts, begin, &mut rng);
         }
         acts.sort_by_key(|(at, ..)| *at);
         let disturbances = if rng.u8(..4) == 0 { 0 } else { rng.u32(1..10) };
@@ -103,6 +108,16 @@ fn put(acts: &mut Vec<(u64, Act, Coming)>, at: u64, act: Act, rng: &mut fastrand
     acts.push((at, act, coming));
 }
 
+/// A task that dies every few minutes, and runs well in between.
+fn slow_loop(acts: &mut Vec<(u64, Act, Coming)>, service: u8, rng: &mut fastrand::Rng) {
+    let (pace, by_memory) = (rng.u64(150_000..1_200_000), rng.bool());
+    let mut at = rng.u64(..300_000);
+    for _ in 0..rng.u8(3..8) {
+        put(acts, at, Act::Crash { service, of_before: false, by_memory }, rng);
+        at += pace * rng.u64(8..12) / 10;
+    }
+}
+
 /// One thing that happens, with what commonly comes with it.
 fn several(acts: &mut Vec<(u64, Act, Coming)>, at: u64, service: u8, services: u8, rng: &mut fastrand::Rng) {
     let crash = |rng: &mut fastrand::Rng, service| Act::Crash {
@@ -110,7 +125,7 @@ fn several(acts: &mut Vec<(u64, Act, Coming)>, at: u64, service: u8, services: u
         of_before: rng.u8(..4) == 0,
         by_memory: rng.u8(..4) == 0,
     };
-    match rng.u8(..20) {
+    match rng.u8(..21) {
         0..5 => {
             put(acts, at, Act::Breaks(service, rng.u16(20..900)), rng);
             for _ in 0..rng.u64(1..12) {
@@ -176,11 +191,21 @@ fn several(acts: &mut Vec<(u64, Act, Coming)>, at: u64, service: u8, services: u
                 put(acts, at + rng.u64(..120_000), Act::Standalone(family, rng.u8(..3) == 0), rng);
             }
         }
-        18 => {
+        18 | 19 => {
             put(acts, at, Act::Breaks(service, rng.u16(100..900)), rng);
+            if rng.bool() {
+                let act = crash(rng, service);
+                put(acts, at, act, rng);
+            }
             put(acts, at + 60_000, Act::Below(service, true), rng);
             if rng.bool() {
-                put(acts, at + rng.u64(60_000..400_000), Act::Below(service, false), rng);
+                put(acts, at + 60_001, Act::Worsens(service, true), rng);
+            }
+            for _ in 0..rng.u8(..3) {
+                put(acts, at + rng.u64(60_000..900_000), Act::Worsens(service, rng.u8(..3) > 0), rng);
+            }
+            if rng.bool() {
+                put(acts, at + rng.u64(60_000..1_200_000), Act::Below(service, false), rng);
             }
         }
         _ => put(acts, at, Act::Garbage, rng),

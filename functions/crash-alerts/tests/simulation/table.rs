@@ -8,6 +8,7 @@ use crash_alerts::plan::life::Rollout;
 use crash_alerts::{Change, Changes, Committed, Known, Stored};
 use watchkeeper_alerts::{AlertKey, Evidence};
 use watchkeeper_events::{RolloutBegun, ServiceArn};
+use watchkeeper_stops::Severity;
 
 use crate::mutant::Mutant;
 
@@ -59,7 +60,13 @@ impl Table {
     pub(crate) fn live(&self, subject: Option<&str>) -> Vec<Stored<Incident>> {
         let prefix = subject.map(|subject| format!("{subject} ")).unwrap_or_default();
         let rows = self.incidents.iter().filter(|(key, _)| key.starts_with(&prefix));
-        rows.map(|(_, row)| row.stored.clone()).collect()
+        let mut live: Vec<_> = rows.map(|(_, row)| row.stored.clone()).collect();
+        if self.mutant == Mutant::SpeakersLookUrgent && subject.is_some() {
+            for stored in &mut live {
+                stored.value.severity = Severity::Critical;
+            }
+        }
+        live
     }
 
     pub(crate) fn desk(&self) -> Stored<Desk> {
@@ -143,7 +150,7 @@ impl Table {
             }
             let before = self.incidents.get(&key);
             let fence = changes.fence.or(before.and_then(|row| row.fence));
-            let version = change.before.as_ref().map_or(1, |(_, version)| version + 1);
+            let version = change.before.as_ref().map_or_else(|| changes.first_version(), |(_, version)| version + 1);
             let stored = Stored { value: change.after.clone(), version };
             self.incidents.insert(key, Row { stored, fence });
         }
@@ -157,7 +164,8 @@ impl Table {
         }
     }
 
-    fn rest(&mut self, key: String, value: Rest) {
+    fn rest(&mut self, key: String, mut value: Rest) {
+        value.past = value.past.filter(|_| self.mutant != Mutant::PastForgotten);
         let version = self.rests.get(&key).map_or(0, |rest| rest.version) + 1;
         self.rests.insert(key, Stored { value, version });
     }

@@ -57,21 +57,62 @@ impl Service {
     }
 }
 
+/// A service that is seen to run too little.
+#[derive(Debug, Clone, Copy)]
+struct Below {
+    since: OffsetDateTime,
+    number: u64,
+    /// Since when it runs nothing at all.
+    nothing: Option<OffsetDateTime>,
+}
+
 pub(crate) struct World {
     pub(crate) services: Vec<Service>,
     alarms: [bool; 4],
     opened: [bool; 4],
-    below: Vec<bool>,
+    below: Vec<Option<Below>>,
     stops: Vec<TaskStateChange>,
     /// The look gives them again and again, until they are dealt with.
     news: Vec<News>,
     numbers: u64,
 }
 
+/// When it was so, of a fault.
+fn at(news: &News) -> Option<OffsetDateTime> {
+    match news {
+        News::Fault(fault) => Some(fault.at),
+        _ => None,
+    }
+}
+
+impl Below {
+    fn news(self, number: u8) -> News {
+        let key = Key::new(about_service(&service(number)), "below-desired");
+        let (severity, summary) = match self.nothing {
+            Some(_) => (Severity::Critical, "runs nothing"),
+            None => (Severity::Error, "runs less than it should"),
+        };
+        let alert = Alert {
+            key: AlertKey { subject: key.subject.clone(), occurrence: format!("below-desired#{}", self.number) },
+            kind: Kind::TasksMissing,
+            severity,
+            cause: "below-desired".to_owned(),
+            about: format!("s{number}"),
+            cluster: Some("dbward".to_owned()),
+            service: Some(format!("s{number}")),
+            summary: summary.to_owned(),
+            facts: Vec::new(),
+            next_step: None,
+            links: Vec::new(),
+        };
+        News::Fault(Box::new(Fault { key, nature: Nature::State, at: self.since, alert, deployment: None }))
+    }
+}
+
 impl World {
     pub(crate) fn new() -> Self {
         let services = (0..SERVICES).map(|_| Service::default()).collect();
-        let below = vec![false; usize::from(SERVICES)];
+        let below = vec![None; usize::from(SERVICES)];
         let (stops, news) = (Vec::new(), Vec::new());
         Self { services, alarms: [false; 4], opened: [false; 4], below, stops, news, numbers: 0 }
     }
@@ -82,7 +123,12 @@ impl World {
     }
 
     pub(crate) fn is_well(&self, service: u8, now: OffsetDateTime) -> bool {
-        self.services[usize::from(service)].is_well(now)
+        self.services[usize::from(service)].is_well(now) && self.below[usize::from(service)].is_none()
+    }
+
+    /// Since when it runs nothing at all.
+    pub(crate) fn runs_nothing(&self, service: u8) -> Option<OffsetDateTime> {
+        self.below[usize::from(service)]?.nothing
     }
 
     /// It is unwell from now on.
@@ -226,32 +272,27 @@ impl World {
 
     /// From outside a service is seen to run too little, or enough again.
     pub(crate) fn below(&mut self, number: u8, is_below: bool, now: OffsetDateTime) -> Option<News> {
-        let known = &mut self.below[usize::from(number)];
-        if *known == is_below {
+        if self.below[usize::from(number)].is_some() == is_below {
             return None;
         }
-        *known = is_below;
-        let key = Key::new(about_service(&service(number)), "below-desired");
         let news = if is_below {
-            let alert = Alert {
-                key: AlertKey { subject: key.subject.clone(), occurrence: format!("below-desired#{}", self.number()) },
-                kind: Kind::Trouble,
-                severity: Severity::Error,
-                cause: "below-desired".to_owned(),
-                about: format!("s{number}"),
-                cluster: Some("dbward".to_owned()),
-                service: Some(format!("s{number}")),
-                summary: "runs less than it should".to_owned(),
-                facts: Vec::new(),
-                next_step: None,
-                links: Vec::new(),
-            };
-            News::Fault(Box::new(Fault { key, nature: Nature::State, at: now, alert, deployment: None }))
+            let below = Below { since: now, number: self.number(), nothing: None };
+            self.below[usize::from(number)] = Some(below);
+            below.news(number)
         } else {
+            self.below[usize::from(number)] = None;
+            let key = Key::new(about_service(&service(number)), "below-desired");
             News::Over(Over { key, at: now, words: "it runs all it should".to_owned() })
         };
         self.news.push(news.clone());
         Some(news)
+    }
+
+    /// What runs too little runs nothing at all, or something again.
+    pub(crate) fn worsens(&mut self, number: u8, to_nothing: bool, now: OffsetDateTime) {
+        if let Some(below) = &mut self.below[usize::from(number)] {
+            below.nothing = to_nothing.then(|| below.nothing.unwrap_or(now));
+        }
     }
 
     /// All is well from now on; the messages that say so.
@@ -273,7 +314,7 @@ impl World {
         let now = crate::clock::now();
         let see = |arn: &ServiceArn| {
             let number = number_of(arn);
-            let is_well = self.services[usize::from(number)].is_well(now);
+            let is_well = self.is_well(number, now);
             let words = if is_well { "2 of 2 tasks run." } else { "1 of 2 tasks run." }.to_owned();
             let silence = (number == HALF_SILENT).then(|| "always cause=out-of-memory".to_owned());
             let health = Health { is_well, words, tags: Tags { silence, ..Tags::default() } };
@@ -283,7 +324,13 @@ impl World {
     }
 
     pub(crate) fn look(&self) -> Look {
-        let (news, stopped) = (self.news.clone(), self.stops.clone());
+        let (mut news, stopped) = (self.news.clone(), self.stops.clone());
+        // What lasts is seen by every look, as it is by then.
+        let lasting = (0..).zip(&self.below).filter_map(|(number, below)| Some(below.as_ref()?.news(number)));
+        let lasting: Vec<_> = lasting.collect();
+        let lasts = |news: &News| lasting.iter().any(|one| one.key() == news.key() && at(one) == at(news));
+        news.retain(|news| !lasts(news));
+        news.extend(lasting);
         Look { news, stopped, ignored: vec![service(IGNORED)], watched: None }
     }
 

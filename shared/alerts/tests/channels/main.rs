@@ -10,7 +10,7 @@ use time::Duration;
 use watchkeeper_alerts::{Attribute, Evidence, Message, Notice, Rendered, Report, Wording, render};
 use watchkeeper_stops::Severity;
 
-use reports::{alert, crash, escalated, evidence, later, observation, opened, storm};
+use reports::{FIRST, alert, crash, escalated, evidence, later, observation, opened, storm};
 
 const WITH_LOGS: Wording = Wording { log_lines_in_email: true };
 const WITHOUT_LOGS: Wording = Wording { log_lines_in_email: false };
@@ -27,7 +27,7 @@ fn digest(number: u32, over: bool, reports: Vec<Report>) -> Message {
         over,
         storm: true,
         severity: Severity::Error,
-        since: reports::FIRST,
+        since: FIRST,
         reports,
     }
 }
@@ -61,6 +61,56 @@ fn a_crash_whose_log_lines_stay_out_of_messages() {
 #[test]
 fn a_task_that_never_started() {
     insta::assert_snapshot!("never-started", shown(&one(opened(alert("task-failed-to-start-secret"))), WITH_LOGS));
+}
+
+#[test]
+fn what_changed_is_said_of_each_revision_that_it_can_be_compared_with() {
+    let since = FIRST - Duration::days(20);
+    for (other_since, own_since, standalone, changed, expected) in [
+        (None, None, false, true, "What changed against dbward-agent:6, which was last seen steady"),
+        (None, None, true, true, "What changed against dbward-agent:6, which ended well before"),
+        (None, None, true, true, "This revision is not the one that ended well before: if what changed"),
+        (Some(since), Some(FIRST), false, true, "which ran before it since 2026-10-31 10:04:30 UTC"),
+        (Some(since), Some(FIRST), false, true, "This revision has not run for long: if what changed explains it,"),
+        (
+            Some(since),
+            Some(FIRST),
+            false,
+            false,
+            "Nothing that is compared, against dbward-agent:6, which ran before it",
+        ),
+    ] {
+        let mut report = crash();
+        let evidence = report.evidence.as_mut().unwrap();
+        (evidence.compared_with_since, evidence.steady_since) = (other_since, own_since);
+        if !changed {
+            evidence.changes.clear();
+        }
+        if standalone {
+            report.alert.service = None;
+        }
+        let email = render(&one(report), &WITH_LOGS).email.replace('\n', " ");
+        assert!(email.contains(expected), "{expected}\n{email}");
+    }
+    let mut report = crash();
+    let evidence = report.evidence.as_mut().unwrap();
+    (evidence.compared_with, evidence.steady_since) = (None, Some(since));
+    evidence.changes.clear();
+    let email = render(&one(report), &WITH_LOGS).email;
+    assert!(
+        email.contains("What changed\nNothing of late: dbward-agent:7 has run since 2026-10-31 10:04:30 UTC.\n"),
+        "{email}"
+    );
+    assert!(!email.contains("go back to"), "{email}");
+}
+
+#[test]
+fn what_was_kept_before_it_had_these_times_is_read() {
+    let mut kept = serde_json::to_value(evidence()).unwrap();
+    for time in ["compared_with_since", "steady_since"] {
+        assert!(kept.as_object_mut().unwrap().remove(time).is_some());
+    }
+    assert_eq!(serde_json::from_value::<Evidence>(kept).unwrap(), evidence());
 }
 
 #[test]
@@ -143,6 +193,35 @@ fn what_comes_first_in_a_subject() {
     assert_eq!(subject(later(Notice::Resolved, 4, 80, Duration::hours(9))), format!("RESOLVED agent: {what}"));
 }
 
+/// As the CDK makes names.
+#[test]
+fn long_names_leave_room_for_the_cause() {
+    let long = |notice, number, count, after| {
+        let mut report = later(notice, number, count, after);
+        report.alert.about = "PaymentsStack-PaymentsApiServiceFargateService4E3A1B2C-9XyZ12AbC3dE".to_owned();
+        report.alert.cluster = Some("PaymentsStack-PaymentsCluster9EE23891-Hq7LkWc0Vn2B".to_owned());
+        report.alert.summary = "container \"PaymentsApiServiceContainer\" ran out of memory and was killed".to_owned();
+        render(&one(report), &WITH_LOGS)
+    };
+    let opened = long(Notice::Opened, 1, 1, Duration::ZERO);
+    assert_eq!(
+        opened.subject,
+        "CRASH PaymentsStack-Payme..3A1B2C-9XyZ12AbC3dE: ran out of memory and was killed [Payment..Wc0Vn2B]"
+    );
+    let told = |rendered: &Rendered| {
+        let Rendered { subject, sms, https, .. } = rendered;
+        let (title, summary) = (&https["content"]["title"], &https["metadata"]["summary"]);
+        format!("{subject}\n{sms}\n{title}\n{summary}\n")
+    };
+    let turns = [
+        opened,
+        long(Notice::Escalated, 2, 10, Duration::minutes(12)),
+        long(Notice::Repeated, 3, 80, Duration::hours(8)),
+        long(Notice::Resolved, 4, 80, Duration::hours(9)),
+    ];
+    insta::assert_snapshot!("long-names", turns.iter().map(told).collect::<Vec<_>>().join("\n"));
+}
+
 #[test]
 fn a_resolved_one_is_no_duplicate_of_what_came_before() {
     let fifo = |report| render(&one(report), &WITH_LOGS);
@@ -157,6 +236,16 @@ fn lists_are_json_in_attributes() {
     let cluster = rendered.attributes.iter().find(|(name, _)| *name == "cluster").unwrap();
     assert_eq!(cluster.1, Attribute::List(vec!["dbward".to_owned(), "formae".to_owned()]));
     assert_eq!((cluster.1.data_type(), cluster.1.string_value().as_str()), ("String.Array", r#"["dbward","formae"]"#));
+    // What has no service is found by what it is about.
+    let mut family = crash();
+    family.alert.service = None;
+    family.alert.about = "nightly-import".to_owned();
+    let rendered = render(&digest(1, false, vec![crash(), family]), &WITH_LOGS);
+    let values = |name: &str| rendered.attributes.iter().find(|(known, _)| *known == name).unwrap().1.string_value();
+    assert_eq!(
+        (values("about").as_str(), values("service").as_str()),
+        (r#"["agent","nightly-import"]"#, r#"["agent"]"#)
+    );
 }
 
 #[test]

@@ -96,6 +96,8 @@ fn report(texts: &[String], notice: Notice, count: u64, seconds: i64) -> Report 
         ],
         timeline: texts.iter().map(|what| Moment { at: FIRST, what: what.clone() }).collect(),
         compared_with: Some(text(5)),
+        compared_with_since: Some(FIRST),
+        steady_since: Some(FIRST),
         changes: texts.to_vec(),
         aftermath: Some(text(7)),
         deployment: Some(text(6)),
@@ -129,6 +131,54 @@ proptest! {
     }
 }
 
+/// The words that a subject can begin with.
+fn word(report: &Report) -> &'static str {
+    match report.notice {
+        Notice::Resolved => "RESOLVED ",
+        Notice::Done => "DONE ",
+        Notice::Repeated => "STILL CRASH ",
+        _ => "CRASH ",
+    }
+}
+
+fn name() -> impl Strategy<Value = String> {
+    prop_oneof!["[A-Za-z0-9-]{1,255}", "[ -~]{1,80}", any::<String>(), "[a-zñ🔥]{30,300}"]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 256, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Whatever the names are, what happened is there.
+    #[test]
+    fn names_never_push_out_what_happened(
+        about in name(), cluster in proptest::option::of(name()), container in "[A-Za-z0-9_-]{1,255}", cause in "[a-z]{1,8}( [a-z0-9]{1,8}){0,3}",
+        notice in notice(), count in 0_u64..1_000_000,
+    ) {
+        let mut report = crash();
+        (report.notice, report.count) = (notice, count);
+        (report.alert.about, report.alert.cluster) = (about, cluster);
+        report.alert.summary = format!("container \"{container}\" {cause}");
+        let begins = word(&report);
+        let Rendered { subject, sms, https, .. } = render(&Message::One(Box::new(report)), &Wording { log_lines_in_email: true });
+        prop_assert!(subject.len() < 100 && subject.bytes().all(|byte| (0x20..0x7f).contains(&byte)), "{subject:?}");
+        prop_assert!(subject.starts_with(begins) && subject.contains(&cause), "{subject:?}");
+        prop_assert!(sms.len() <= 140 && sms.contains(&cause), "{sms:?}");
+        prop_assert!(sms.starts_with(begins.trim_start_matches("STILL ")), "{sms:?}");
+        let summary = https["metadata"]["summary"].as_str().unwrap();
+        prop_assert!(https["content"]["title"].as_str().unwrap().contains(&cause) && summary.contains(&cause), "{summary:?}");
+    }
+
+    #[test]
+    fn any_summary_makes_a_subject(about in name(), summary in name(), notice in notice(), count in any::<u64>()) {
+        let mut report = crash();
+        (report.notice, report.count) = (notice, count);
+        (report.alert.about, report.alert.summary) = (about, summary);
+        let begins = word(&report);
+        let Rendered { subject, sms, .. } = render(&Message::One(Box::new(report)), &Wording { log_lines_in_email: true });
+        prop_assert!(subject.len() < 100 && sms.len() <= 140 && subject.starts_with(begins), "{subject:?} {sms:?}");
+    }
+}
+
 #[test]
 fn the_longest_of_everything() {
     for character in ["\\", "\"", "&", "<", "🔥", "a", "\u{1}", "`"] {
@@ -139,7 +189,11 @@ fn the_longest_of_everything() {
         let many: Vec<_> = (0..100_u32)
             .map(|n| {
                 let mut report = few.clone();
-                report.alert.cause = format!("{n}{}", report.alert.cause);
+                let alert = &mut report.alert;
+                let names = [&mut alert.cause, &mut alert.about].into_iter().chain(&mut alert.cluster);
+                for name in names.chain(&mut alert.service).chain(&mut report.owner) {
+                    *name = format!("{n}{name}");
+                }
                 report
             })
             .collect();

@@ -95,6 +95,8 @@ pub(crate) fn evidence() -> Evidence {
             moment(0, "stopped"),
         ],
         compared_with: Some("dbward-agent:6".to_owned()),
+        compared_with_since: None,
+        steady_since: None,
         changes: texts(&[
             "image   ghcr.io/dbward-dev/dbward-agent:v0.1.9 -> ghcr.io/dbward-dev/dbward-agent:v0.2.0",
             "memory  512 -> 256",

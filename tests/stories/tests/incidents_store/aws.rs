@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_lambda_events::sqs::{SqsEvent, SqsMessage};
 use aws_sdk_dynamodb::config::{Credentials, SharedCredentialsProvider};
-use crash_alerts::evidence::ServiceSeen;
+use crash_alerts::evidence::{ServiceSeen, SteadyRevisions};
 use crash_alerts::plan::desk::Desk;
 use crash_alerts::plan::incident::{Incident, Key};
 use crash_alerts::plan::rules::Rules;
@@ -150,15 +150,15 @@ impl Store for Aws {
 
     async fn remember_steady(
         &self,
-        service: &ServiceArn,
+        subject: &str,
         revision: &TaskDefinitionArn,
         seen_at: OffsetDateTime,
     ) -> Result<(), Trouble> {
-        self.clients.remember_steady(service, revision, seen_at).await
+        self.clients.remember_steady(subject, revision, seen_at).await
     }
 
-    async fn last_steady(&self, service: &ServiceArn) -> Result<Option<TaskDefinitionArn>, Trouble> {
-        self.clients.last_steady(service).await
+    async fn last_steady(&self, subject: &str) -> Result<Option<SteadyRevisions>, Trouble> {
+        self.clients.last_steady(subject).await
     }
 }
 

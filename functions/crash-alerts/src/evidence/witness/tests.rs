@@ -41,6 +41,12 @@ async fn empty_pages_are_passed_over_until_the_end() {
     let logs = aws_sdk_cloudwatchlogs::Client::new(&config);
     let read = read_log(&logs, &stream("eu-west-1"), End::Last, 3).await.unwrap();
     assert_eq!((read.messages.len(), read.whole, asked.lock().unwrap().len()), (0, true, 2));
+
+    let empty = ["b/1", "b/2", "b/3"].map(|token| (200, page(&[], token)));
+    let (config, asked) = answering(empty.to_vec()).await;
+    let logs = aws_sdk_cloudwatchlogs::Client::new(&config);
+    let read = read_log(&logs, &stream("eu-west-1"), End::Last, 3).await;
+    assert_eq!((read, asked.lock().unwrap().len()), (Err(Unseen::Deeper), 3), "nobody knows that it wrote nothing");
 }
 
 #[tokio::test]
