@@ -158,10 +158,11 @@ impl<A: Aws> Function<A> {
                 others.push(service);
             }
         }
-        let looks = by_cluster.iter().map(async |(cluster, services)| {
+        let look = async |cluster: &str, services: &[ServiceArn]| {
             let looked = self.glance(services, TIME_TO_LOOK).await;
             looked.inspect_err(|trouble| warn!(cluster, %trouble, "how its services are is not known this time"))
-        });
+        };
+        let looks: Vec<_> = by_cluster.iter().map(|(cluster, services)| look(cluster, services)).collect();
         let (mut health, mut unseen) = (HashMap::new(), 0);
         let mut looked = stream::iter(looks).buffer_unordered(CLUSTERS_AT_ONCE);
         while let Some(seen) = looked.next().await {
