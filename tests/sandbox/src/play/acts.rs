@@ -199,30 +199,34 @@ impl Play<'_> {
     }
 
     pub(super) async fn life(&self) -> anyhow::Result<()> {
-        self.all_over().await?;
+        // One that has not crashed yet: what crashes again within hours is the same incident still.
+        let revision = self.register("agent", IMAGE).await?;
+        self.create_service("worker", &revision, 1).await?;
+        self.steady_of("worker", 1).await?;
         let (mails, begin) = (self.mails(), Instant::now());
-        self.timeline.act("the agent crashes, and so do the two tasks that take its place");
+        self.timeline.act("another agent crashes, and so do the two tasks that take its place");
         let mut opened = None;
         for crash in 1..=3 {
-            let (task, events) = (self.steady(1).await?.remove(0), self.events());
+            let (task, events) = (self.steady_of("worker", 1).await?.remove(0), self.events());
             self.ask_to_exit(&task, 7).await?;
             self.stopped(events, &task.arn).await?;
             if crash == 1 {
-                opened = Some(self.expect(mails, "CRASH agent: container \"agent\" exited with code 7", begin).await?);
+                opened = Some(self.expect(mails, "CRASH worker: container \"agent\" exited with code 7", begin).await?);
             }
         }
         let opened = opened.context("no first message")?;
         self.timeline.quote(&opened.text);
-        let more = self.expect(mails + 1, "CRASH agent x3", begin).await?;
+        let more = self.expect(mails + 1, "CRASH worker x3", begin).await?;
         self.timeline.quote(&more.text);
-        self.steady(1).await?;
-        let over = self.over(mails, "agent", begin).await?;
+        self.steady_of("worker", 1).await?;
+        let over = self.over(mails, "worker", begin).await?;
         self.timeline.quote(&over.text);
         let told: Vec<_> = [&opened, &more, &over].map(|mail| mail.json["incident"].clone()).into();
         ensure!(told.iter().all(|id| *id == told[0]), "these should be one incident: {told:?}");
         let evidence = format!("incident#{}", told[0].as_str().unwrap_or_default());
         self.stage.wait_for_item(&evidence, "evidence", |_| true).await?;
         self.timeline.saw("one incident, three crashes, three messages; its evidence is kept for 30 days");
+        self.stage.ecs("DeleteService", json!({"cluster": CLUSTER, "service": "worker", "force": true})).await?;
         Ok(())
     }
 }

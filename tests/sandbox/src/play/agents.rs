@@ -68,12 +68,17 @@ impl Play<'_> {
 
     /// Waits until the service is steady with so many tasks.
     pub(super) async fn steady(&self, count: usize) -> anyhow::Result<Vec<Task>> {
+        self.steady_of(SERVICE, count).await
+    }
+
+    /// Waits until a service of the cluster is steady with so many tasks.
+    pub(super) async fn steady_of(&self, name: &str, count: usize) -> anyhow::Result<Vec<Task>> {
         let ecs = self.stage.sandbox.ecs();
-        ecs.wait_for_service(CLUSTER, SERVICE, PATIENCE, |service: &Service| {
+        ecs.wait_for_service(CLUSTER, name, PATIENCE, |service: &Service| {
             service.is_steady() && usize::try_from(service.running) == Ok(count)
         })
         .await?;
-        Ok(ecs.running(CLUSTER, SERVICE))
+        Ok(ecs.running(CLUSTER, name))
     }
 
     /// One of the service's running tasks.

@@ -88,7 +88,8 @@ impl Play<'_> {
         self.expect(mails, "was killed by signal 9 (SIGKILL)", begin).await?;
         self.registered(&["CAP-1", "CAP-2", "CAP-3"], "the new task has the old one's name").await?;
         let moved = self.hosts().await.into_iter().filter(|(id, host)| before.get(id) != Some(host)).count();
-        ensure!(moved == 1, "one entry should have moved, not {moved}");
+        // None, if the new task was given the old one's address.
+        ensure!(moved <= 1, "one entry should have moved, not {moved}");
         self.nothing_but(mails, 1).await
     }
 
