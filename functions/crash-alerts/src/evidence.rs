@@ -195,9 +195,9 @@ fn compare(
         (_, None, Against::Itself { since }) => evidence.steady_since = Some(since),
         (Some(_), None, _) => evidence.gaps.push(
             if suspect.is_standalone() {
-                "No task of its family was seen to end well before, so there is nothing to compare its revision with."
+                "No task of another revision of its family was seen to end well, so there is nothing to compare this one with."
             } else {
-                "No revision was seen steady before, so there is nothing to compare this one with."
+                "No other revision was seen steady before, so there is nothing to compare this one with."
             }
             .into(),
         ),

@@ -344,7 +344,10 @@ async fn revisions_that_cannot_be_read_cost_a_sentence() {
 
     suspect.steady = None;
     let evidence = gathered(&fake(vec![container("agent", awslogs())], numbered(1)), &suspect).await;
-    assert_eq!(evidence.gaps, ["No revision was seen steady before, so there is nothing to compare this one with."]);
+    assert_eq!(
+        evidence.gaps,
+        ["No other revision was seen steady before, so there is nothing to compare this one with."]
+    );
 
     let standalone = |detail: &mut Value| {
         detail["group"] = json!("family:dbward-agent");
@@ -354,7 +357,9 @@ async fn revisions_that_cannot_be_read_cost_a_sentence() {
     let evidence = gathered(&fake(vec![container("agent", awslogs())], numbered(1)), &suspect).await;
     assert_eq!(
         evidence.gaps,
-        ["No task of its family was seen to end well before, so there is nothing to compare its revision with."]
+        [
+            "No task of another revision of its family was seen to end well, so there is nothing to compare this one with."
+        ]
     );
 
     suspect.task = Some(task(|detail| detail["taskDefinitionArn"] = Value::Null));

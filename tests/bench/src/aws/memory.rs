@@ -14,7 +14,10 @@ impl Default for Memory {
     /// The service was steady once, on an older revision.
     fn default() -> Self {
         let mut memory = Self(HashMap::new());
-        let steady = json!({"pk": {"S": format!("service#{SERVICE}")}, "sk": {"S": "steady-revision"}, "revision": {"S": STEADY_REVISION}});
+        let steady = json!({
+            "pk": {"S": format!("service#{SERVICE}")}, "sk": {"S": "steady-revision"},
+            "revision": {"S": STEADY_REVISION}, "seen_at": {"N": "1790000000000"}
+        });
         memory.put(&steady);
         memory
     }

@@ -25,9 +25,7 @@ impl Play<'_> {
             let status = health.status();
             self.timeline.saw(&format!("task {} runs at {address}, /health says {status}", short(&task.arn)));
         }
-        let service = format!("service#arn:aws:ecs:eu-west-1:123456789012:service/{CLUSTER}/{SERVICE}");
-        let steady = |item: &Value| item["revision"]["S"].as_str() == Some(revision.as_str());
-        self.stage.wait_for_item(&service, "steady-revision", steady).await?;
+        self.remembered(SERVICE, &revision).await?;
         self.silent(mails).await?;
         let took = begin.elapsed().as_secs_f64();
         self.timeline
@@ -109,9 +107,7 @@ impl Play<'_> {
         self.stage.sandbox.bus().wait_for(events, PATIENCE, completed).await?;
         self.stopped(events, &old.arn).await?;
         self.steady(1).await?;
-        let service = format!("service#arn:aws:ecs:eu-west-1:123456789012:service/{CLUSTER}/{SERVICE}");
-        let steady = |item: &Value| item["revision"]["S"].as_str() == Some(revision.as_str());
-        self.stage.wait_for_item(&service, "steady-revision", steady).await?;
+        self.remembered(SERVICE, &revision).await?;
         self.silent(mails).await?;
         self.timeline.saw("deployed, the new revision is remembered as steady, and nobody was told anything");
         Ok(())
@@ -178,6 +174,13 @@ impl Play<'_> {
         self.nothing_but(mails, 1).await
     }
 
+    /// Waits until crash-alerts remembers that a service was steady on this revision.
+    async fn remembered(&self, service: &str, revision: &str) -> anyhow::Result<()> {
+        let service = format!("service#arn:aws:ecs:eu-west-1:123456789012:service/{CLUSTER}/{service}");
+        let steady = |item: &Value| item["revision"]["S"].as_str() == Some(revision);
+        self.stage.wait_for_item(&service, "steady-revision", steady).await.map(drop)
+    }
+
     /// Waits until no incident lives.
     async fn all_over(&self) -> anyhow::Result<()> {
         let table = self.stage.stack.output("TableName")?;
@@ -203,6 +206,7 @@ impl Play<'_> {
         let revision = self.register("agent", IMAGE).await?;
         self.create_service("worker", &revision, 1).await?;
         self.steady_of("worker", 1).await?;
+        self.remembered("worker", &revision).await?;
         let (mails, begin) = (self.mails(), Instant::now());
         self.timeline.act("another agent crashes, and so do the two tasks that take its place");
         let mut opened = None;
