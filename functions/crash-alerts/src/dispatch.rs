@@ -101,6 +101,10 @@ impl<A: Aws> Function<A> {
                 Err(trouble) => warn!(id, %trouble, "the evidence is not read"),
             }
         }
+        // What was gathered before it came back says nothing of now.
+        if sending.notice == Notice::Opened && incident.returns > 0 && incident.documented_at.is_none() {
+            kept = None;
+        }
         // What came within the group wait is told as more, or as an escalation: then late lines are there.
         let lines_come_late = matches!(sending.notice, Notice::More | Notice::Escalated) && incident.is_crash();
         let looks_again = lines_come_late || sending.notice == Notice::Opened && incident.is_failed_deployment();

@@ -133,8 +133,8 @@ impl<A: Aws> Function<A> {
             if invocation.deadline - self.now() < TIME_TO_DOCUMENT {
                 break;
             }
-            // One that is told anew has some.
-            if self.aws.evidence(&stored.value.id).await?.is_none() {
+            // One that is told anew has some; that of one that came back is of the time before.
+            if stored.value.returns > 0 || self.aws.evidence(&stored.value.id).await?.is_none() {
                 let evidence = self.aws.gather(&stored.value, None, None).await;
                 self.aws.keep_evidence(&stored.value.id, &evidence, self.now()).await?;
             }

@@ -181,7 +181,7 @@ pub struct Incident {
     pub phase: Phase,
     /// How often it happened.
     pub count: u64,
-    /// What it happened to first, as in [`watchkeeper_alerts::AlertKey`]: its evidence is of this.
+    /// What it happened to first since it came back last, as in [`watchkeeper_alerts::AlertKey`]: its evidence is of this.
     pub first: String,
     /// When it happened first.
     #[serde(with = "time::serde::rfc3339")]
@@ -274,8 +274,6 @@ pub struct Rest {
 pub struct Past {
     /// Its id.
     pub id: String,
-    /// What it happened to first.
-    pub first: String,
     /// How often it happened.
     pub count: u64,
     /// How many messages there were: a number stays that of one message.
@@ -345,7 +343,6 @@ impl Incident {
     /// The same that ops were told to be over, which has come back.
     pub(super) fn returned(&mut self, past: &Past, first_at: Option<OffsetDateTime>) {
         self.id.clone_from(&past.id);
-        self.first.clone_from(&past.first);
         self.first_at = first_at.unwrap_or(self.first_at);
         (self.count, self.messages, self.returns) = (past.count, past.messages, past.returns + 1);
     }

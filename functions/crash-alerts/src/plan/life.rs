@@ -327,7 +327,7 @@ fn happen_again(incident: &mut Incident, fault: &Fault, scene: Scene<'_>) {
         incident.heard = None;
         incident.notes.clear();
         incident.speaks_for.clear();
-        relapse::comes_back(incident);
+        relapse::comes_back(incident, fault);
         if incident.voice == Voice::Digest {
             incident.voice = Voice::Own;
         }
@@ -442,7 +442,6 @@ impl Incident {
             first_at: Some(self.first_at),
             past: may_return.then(|| Past {
                 id: self.id.clone(),
-                first: self.first.clone(),
                 count: self.count,
                 messages: self.messages,
                 returns: self.returns,

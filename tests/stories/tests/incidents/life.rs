@@ -92,6 +92,8 @@ async fn an_incident_is_told_at_once_with_its_evidence_then_when_it_gets_worse_a
         [&json!("opened"), &json!(4), &json!(4), &json!(id)]
     );
     assert!(again.text.contains("It is back for the 1st time since "), "{}", again.text);
+    let stream = |mail: &Mail| mail.json["evidence"]["logs"][0]["stream"].as_str().unwrap().to_owned();
+    assert_ne!(stream(&again), stream(&opened), "its evidence is of now");
     for secret in ["s3cr3t", "hunter2-is-secret"] {
         scene.keeps(secret).await;
     }

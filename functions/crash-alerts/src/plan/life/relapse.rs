@@ -23,9 +23,12 @@ pub(super) fn again_or_new(fault: &Fault, rest: Option<&Rest>, scene: Scene<'_>)
 }
 
 /// It is not gone yet, because its end is being told.
-pub(super) fn comes_back(incident: &mut Incident) {
+pub(super) fn comes_back(incident: &mut Incident, fault: &Fault) {
     if incident.nature == Nature::Event {
         incident.returns += 1;
+        // What is known of the last time says little of this one.
+        incident.first.clone_from(&fault.alert.key.subject);
+        incident.documented_at = None;
         note(incident);
     }
 }
