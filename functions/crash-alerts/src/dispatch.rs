@@ -90,8 +90,11 @@ impl<A: Aws> Function<A> {
             return Gathered { evidence: None, says_more: false };
         }
         let mut kept = None;
+        // What was gathered before it came back says nothing of now.
+        let is_old = sending.notice == Notice::Opened && incident.returns > 0 && incident.documented_at.is_none();
+        let own = (!is_old).then_some(&incident.id);
         // A failed deployment's evidence is that of its crashes.
-        for id in std::iter::once(&incident.id).chain(incident.speaks_for.iter().map(|symptom| &symptom.id)) {
+        for id in own.into_iter().chain(incident.speaks_for.iter().map(|symptom| &symptom.id)) {
             match self.aws.evidence(id).await {
                 Ok(Some(found)) => {
                     kept = Some(found);
@@ -100,10 +103,6 @@ impl<A: Aws> Function<A> {
                 Ok(None) => {}
                 Err(trouble) => warn!(id, %trouble, "the evidence is not read"),
             }
-        }
-        // What was gathered before it came back says nothing of now.
-        if sending.notice == Notice::Opened && incident.returns > 0 && incident.documented_at.is_none() {
-            kept = None;
         }
         // What came within the group wait is told as more, or as an escalation: then late lines are there.
         let lines_come_late = matches!(sending.notice, Notice::More | Notice::Escalated) && incident.is_crash();
